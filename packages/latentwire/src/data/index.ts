@@ -1,0 +1,7 @@
+/** Datasets → typed examples. */
+export * from './example.js';
+export * from './locate.js';
+export * from './shared-data.js';
+export { loadSquad } from './squad.js';
+export type { SquadVersion } from './squad-json.js';
+export * from './subset.js';
