@@ -1,0 +1,83 @@
+// @latentwire/torch native bridge: the only translation unit (torch headers cost ~15 s each time they are parsed).
+// Exports are documented where they are defined: handles.h, dispatch.h, autograd.h, tensor_io.h, device.h.
+#include "autograd.h"
+#include "device.h"
+#include "dispatch.h"
+#include "handles.h"
+#include "tensor_io.h"
+
+namespace latentwire {
+namespace {
+
+/// setErrorFactory((message, operator, schema, arguments) => Error)
+napi_value set_error_factory(napi_env env, const Arguments& args) {
+  if (error_factory != nullptr) napi_delete_reference(env, error_factory);
+  check(napi_create_reference(env, args[0], 1, &error_factory), "error factory");
+  return undefined(env);
+}
+
+void define(napi_env env, napi_value exports, const char* name, napi_callback callback) {
+  napi_value function;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
+  napi_set_named_property(env, exports, name, function);
+}
+
+napi_value init(napi_env env, napi_value exports) {
+  define(env, exports, "setErrorFactory", guarded<set_error_factory>);
+  define(env, exports, "resolve", guarded<resolve>);
+  define(env, exports, "schema", guarded<schema>);
+  define(env, exports, "call", call<false>);
+  define(env, exports, "callInPlace", call<true>);
+
+  define(env, exports, "scopeEnter", guarded<scope_enter>);
+  define(env, exports, "scopeExit", guarded<scope_exit>);
+  define(env, exports, "keep", guarded<keep>);
+  define(env, exports, "release", guarded<release>);
+  define(env, exports, "isAlive", guarded<is_alive>);
+  define(env, exports, "liveTensors", guarded<live_tensors>);
+
+  define(env, exports, "backward", guarded<backward>);
+  define(env, exports, "grad", guarded<grad>);
+  define(env, exports, "setRequiresGrad", guarded<set_requires_grad>);
+  define(env, exports, "requiresGrad", guarded<requires_grad>);
+  define(env, exports, "gradient", guarded<gradient>);
+  define(env, exports, "setGradient", guarded<set_gradient>);
+  define(env, exports, "clearGradients", guarded<clear_gradients>);
+  define(env, exports, "setGradEnabled", guarded<set_grad_enabled>);
+
+  define(env, exports, "fromBytes", guarded<from_bytes>);
+  define(env, exports, "toBytes", guarded<to_bytes>);
+  define(env, exports, "item", guarded<item>);
+  define(env, exports, "shape", guarded<shape>);
+  define(env, exports, "dtype", guarded<dtype>);
+  define(env, exports, "device", guarded<device_of>);
+  define(env, exports, "isContiguous", guarded<is_contiguous>);
+  define(env, exports, "sameStorage", guarded<same_storage>);
+  define(env, exports, "mapOpen", guarded<map_open>);
+  define(env, exports, "mapTensor", guarded<map_tensor>);
+  define(env, exports, "mapRelease", guarded<map_release>);
+  define(env, exports, "mapClose", guarded<map_close>);
+  define(env, exports, "writeTensor", guarded<write_tensor>);
+
+  define(env, exports, "torchVersion", guarded<torch_version>);
+  define(env, exports, "cudaDeviceCount", guarded<cuda_device_count>);
+  define(env, exports, "synchronize", guarded<synchronize>);
+  define(env, exports, "getNumThreads", guarded<get_num_threads>);
+  define(env, exports, "setNumThreads", guarded<set_num_threads>);
+  define(env, exports, "setDeterministic", guarded<set_deterministic>);
+  define(env, exports, "setMatmulPrecision", guarded<set_matmul_precision>);
+  define(env, exports, "manualSeed", guarded<manual_seed>);
+  define(env, exports, "createGenerator", guarded<create_generator>);
+  define(env, exports, "generatorState", guarded<generator_state>);
+  define(env, exports, "setGeneratorState", guarded<set_generator_state>);
+  define(env, exports, "seedGenerator", guarded<seed_generator>);
+  define(env, exports, "memoryStatistics", guarded<memory_statistics>);
+  define(env, exports, "resetPeakMemory", guarded<reset_peak_memory>);
+  define(env, exports, "emptyCache", guarded<empty_cache>);
+  return exports;
+}
+
+}  // namespace
+}  // namespace latentwire
+
+NAPI_MODULE(latentwire_torch, latentwire::init)

@@ -1,0 +1,141 @@
+/**
+ * Loads the native addon that the set-up built (`build/addon.json` says where) and types its functions.
+ * Nothing else in the package touches N-API. Handles are numbers; see native/handles.h.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TorchError } from './error.js';
+
+/** A tensor in the native table. */
+export type Handle = number;
+/** An operator resolved by schema. */
+export type OperatorId = number;
+/** What an operator argument may be on the JavaScript side. */
+export type NativeValue =
+  | number
+  | boolean
+  | string
+  | bigint
+  | null
+  | undefined
+  | readonly (number | boolean | null)[];
+
+export interface NativeBridge {
+  setErrorFactory(factory: (message: string, operator: string, schema: string, args: string) => Error): void;
+  resolve(name: string): OperatorId;
+  schema(operator: OperatorId): string;
+  call(operator: OperatorId, ...args: NativeValue[]): unknown;
+  callInPlace(operator: OperatorId, ...args: NativeValue[]): void;
+
+  scopeEnter(): void;
+  scopeExit(kept: readonly Handle[]): void;
+  keep(tensor: Handle): void;
+  release(tensor: Handle): void;
+  isAlive(tensor: Handle): boolean;
+  liveTensors(): number;
+
+  backward(
+    roots: readonly Handle[],
+    gradients: readonly (Handle | null)[] | null,
+    retainGraph: boolean,
+  ): void;
+  grad(
+    outputs: readonly Handle[],
+    inputs: readonly Handle[],
+    gradOutputs: readonly (Handle | null)[] | null,
+    retainGraph: boolean,
+    createGraph: boolean,
+  ): (Handle | null)[];
+  setRequiresGrad(tensor: Handle, requiresGrad: boolean): void;
+  requiresGrad(tensor: Handle): boolean;
+  gradient(tensor: Handle): Handle | null;
+  setGradient(tensor: Handle, gradient: Handle | null): void;
+  clearGradients(tensors: readonly Handle[]): void;
+  setGradEnabled(enabled: boolean): boolean;
+
+  fromBytes(data: NodeJS.TypedArray, shape: readonly number[], dtype: number): Handle;
+  toBytes(tensor: Handle): ArrayBuffer;
+  item(tensor: Handle): number | boolean;
+  shape(tensor: Handle): number[];
+  dtype(tensor: Handle): number;
+  device(tensor: Handle): string;
+  isContiguous(tensor: Handle): boolean;
+  sameStorage(a: Handle, b: Handle): boolean;
+  mapOpen(path: string): number;
+  mapTensor(mapping: number, byteOffset: number, shape: readonly number[], dtype: number): Handle;
+  mapRelease(mapping: number, byteOffset: number, length: number): void;
+  mapClose(mapping: number): void;
+  writeTensor(fd: number, tensor: Handle): number;
+
+  torchVersion(): string;
+  cudaDeviceCount(): number;
+  synchronize(device: string): void;
+  getNumThreads(): number;
+  setNumThreads(threads: number): void;
+  setDeterministic(on: boolean): void;
+  setMatmulPrecision(precision: string): void;
+  manualSeed(seed: number): void;
+  createGenerator(device: string, seed: number): number;
+  generatorState(generator: number | string): Handle;
+  setGeneratorState(generator: number | string, state: Handle): void;
+  seedGenerator(generator: number | string, seed: number): void;
+  memoryStatistics(device: string): MemoryStatistics | null;
+  resetPeakMemory(device: string): void;
+  emptyCache(device: string): void;
+}
+
+/** Bytes of the caching allocator of one CUDA device, and of the device as a whole. */
+export interface MemoryStatistics {
+  readonly allocated: number;
+  readonly peakAllocated: number;
+  readonly reserved: number;
+  readonly peakReserved: number;
+  readonly free: number;
+  readonly total: number;
+}
+
+/** What the set-up recorded about the built addon. */
+export interface AddonInfo {
+  readonly addon: string;
+  readonly torch: string;
+  readonly torchPath: string;
+  readonly cuda: boolean;
+}
+
+const FIX = 'Run `npm run setup` (in another project: `npx latentwire-torch-setup`) to build it.';
+
+function packageRoot(): string {
+  return dirname(dirname(fileURLToPath(import.meta.url)));
+}
+
+/** Where the addon is and which torch it was built against. */
+export function addonInfo(): AddonInfo {
+  const file = join(packageRoot(), 'build', 'addon.json');
+  if (!existsSync(file)) throw new TorchError(`the native addon is not built (${file} is absent). ${FIX}`);
+  const info = JSON.parse(readFileSync(file, 'utf8')) as AddonInfo;
+  if (!existsSync(info.addon)) {
+    throw new TorchError(`the native addon ${info.addon} is gone. ${FIX}`);
+  }
+  return info;
+}
+
+function load(): NativeBridge {
+  const info = addonInfo();
+  let bridge: NativeBridge;
+  try {
+    bridge = createRequire(import.meta.url)(info.addon) as NativeBridge;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TorchError(
+      `the native addon ${info.addon} does not load with torch ${info.torch}: ${reason}. ${FIX}`,
+    );
+  }
+  bridge.setErrorFactory(
+    (message, operator, schema, args) => new TorchError(message, { operator, schema, arguments: args }),
+  );
+  return bridge;
+}
+
+export const native: NativeBridge = load();
