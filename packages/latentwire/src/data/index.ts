@@ -1,4 +1,5 @@
 /** Datasets → typed examples. */
+export { type DatasetBytes, parseJson, readDatasetFile } from './dataset-file.js';
 export * from './example.js';
 export * from './locate.js';
 export * from './shared-data.js';
