@@ -1,0 +1,135 @@
+/**
+ * The forward pass of Llama-like decoders: RMSNorm → attention (GQA, RoPE) → RMSNorm → gated MLP, with residuals.
+ * One function for all families; the configuration says what is on. Shapes: B batch, T positions, D hidden size,
+ * H query heads, Hkv key/value heads, d head width, I MLP width.
+ */
+import * as t from '@latentwire/torch';
+import type { LayerAttention, ModelConfig } from '../config/model-config.js';
+import { type AttentionReach, attentionReach } from './attention-mask.js';
+import type { KVCache } from './kv-cache.js';
+import { type RopeTable, rotate } from './rope.js';
+import type { DecoderWeights, LayerWeights } from './weights.js';
+
+export interface ForwardOptions {
+  /** bool [B, T] (with a cache: [B, past + T]), true = real token. null = every position is real. */
+  readonly valid?: t.Tensor | null;
+  /**
+   * Set when padding, if any, is only on the right of the sequence. Then positions count from 0 and causal layers
+   * need no mask; outputs at padded positions are meaningless.
+   */
+  readonly rightPadded?: boolean;
+  /** Default true. False lets every position see every other (encoders). */
+  readonly causal?: boolean;
+  readonly cache?: KVCache | null;
+  /** Called with the residual stream [B, T, D] before each layer and, last, with the normalised output. */
+  readonly onHidden?: (hidden: t.Tensor, layer: number) => void;
+}
+
+/** RoPE tables per kind of layer, long enough for the positions used. */
+export type RopeTables = (attention: LayerAttention, positions: number) => RopeTable;
+
+interface LayerContext {
+  readonly config: ModelConfig;
+  readonly cos: t.Tensor;
+  readonly sin: t.Tensor;
+  readonly reach: AttentionReach;
+  readonly cache: KVCache | null;
+}
+
+/** Embeddings [B, T, D] -> final hidden states [B, T, D] (after the last norm). */
+export function decoderForward(
+  config: ModelConfig,
+  weights: DecoderWeights,
+  tables: RopeTables,
+  embeds: t.Tensor,
+  options: ForwardOptions = {},
+): t.Tensor {
+  const cache = options.cache ?? null;
+  const past = cache?.length ?? 0;
+  const length = embeds.size(1);
+  const causal = options.causal ?? true;
+  const padded = options.valid ?? null;
+  const layout = {
+    queries: length,
+    past,
+    valid: options.rightPadded === true && causal ? null : padded,
+    causal,
+    device: embeds.device,
+  };
+  const positions = padded !== null && options.rightPadded !== true ? countedPositions(padded, past) : null;
+  const contexts = new Map<LayerAttention, LayerContext>();
+  const contextOf = (attention: LayerAttention): LayerContext => {
+    let context = contexts.get(attention);
+    if (context === undefined) {
+      const { cos, sin } = tables(attention, past + length);
+      context = {
+        config,
+        cos: tableRows(cos, positions, past, length),
+        sin: tableRows(sin, positions, past, length),
+        reach: attentionReach(layout, attention === 'sliding' ? config.slidingWindow : null),
+        cache,
+      };
+      contexts.set(attention, context);
+    }
+    return context;
+  };
+
+  let x = embeds;
+  weights.layers.forEach((layer, i) => {
+    options.onHidden?.(x, i);
+    x = decoderLayer(x, layer, i, contextOf(config.layerAttention[i]!));
+  });
+  cache?.advance(length);
+  const normalised = t.rmsNorm(x, weights.norm, config.rmsNormEps);
+  options.onHidden?.(normalised, config.layers);
+  return normalised;
+}
+
+function decoderLayer(x: t.Tensor, w: LayerWeights, index: number, context: LayerContext): t.Tensor {
+  const eps = context.config.rmsNormEps;
+  let a = attention(t.rmsNorm(x, w.attnNorm, eps), w, index, context);
+  if (w.postAttnNorm !== null) a = t.rmsNorm(a, w.postAttnNorm, eps);
+  const h = t.add(x, a);
+  let m = gatedMlp(t.rmsNorm(h, w.ffnNorm, eps), w, context.config);
+  if (w.postFfnNorm !== null) m = t.rmsNorm(m, w.postFfnNorm, eps);
+  return t.add(h, m);
+}
+
+function attention(x: t.Tensor, w: LayerWeights, index: number, context: LayerContext): t.Tensor {
+  const { config, cos, sin, reach, cache } = context;
+  const { heads, kvHeads, headDim } = config;
+  const [b, length] = [x.size(0), x.size(1)];
+  const qkv = t.view(t.linear(x, w.qkv, w.qkvBias), [b, length, heads + 2 * kvHeads, headDim]);
+  const [rotated, plain] = t.split(qkv, [heads + kvHeads, kvHeads], 2);
+  let qk = rotated!; // [B, T, H + Hkv, d]
+  if (w.qkNorm !== null) qk = t.mul(t.rmsNorm(qk, null, config.rmsNormEps), w.qkNorm);
+  const [q, k] = t.split(t.transpose(rotate(qk, cos, sin), 1, 2), [heads, kvHeads], 1);
+  let keys = k!; // [B, Hkv, T, d]
+  let values = t.transpose(plain!, 1, 2);
+  if (cache !== null) [keys, values] = cache.append(index, keys, values);
+  const attended = t.scaledDotProductAttention(q!, keys, values, {
+    mask: reach.mask,
+    causal: reach.causal,
+    scale: config.attentionScale,
+    enableGqa: heads !== kvHeads,
+  });
+  return t.linear(t.reshape(t.transpose(attended, 1, 2), [b, length, heads * headDim]), w.output);
+}
+
+function gatedMlp(x: t.Tensor, w: LayerWeights, config: ModelConfig): t.Tensor {
+  const [gate, up] = t.chunk(t.linear(x, w.gateUp), 2, -1);
+  const activated = config.activation === 'silu' ? t.silu(gate!) : t.gelu(gate!, 'tanh');
+  return t.linear(t.mul(activated, up!), w.down);
+}
+
+/** Position of each query: the number of real tokens before it. [B, T] int64 */
+function countedPositions(valid: t.Tensor, past: number): t.Tensor {
+  const counted = t.clamp(t.sub(t.cumsum(valid, 1), 1), 0, undefined);
+  return past === 0 ? counted : t.slice(counted, 1, past);
+}
+
+/** Rows of a table for the queries, as [B or 1, T, 1, d]. */
+function tableRows(table: t.Tensor, positions: t.Tensor | null, past: number, length: number): t.Tensor {
+  if (positions === null) return t.view(t.narrow(table, 0, past, length), [1, length, 1, table.size(1)]);
+  return t.unsqueeze(t.embedding(table, positions), 2);
+}
