@@ -9,5 +9,6 @@ export * from './ops/index.js';
 export * as optim from './optim/index.js';
 export { defaultGeneratorState, Generator, manualSeed, restoreDefaultGenerator } from './random/generator.js';
 export * as random from './random/index.js';
+export * from './safetensors/index.js';
 export * from './scope.js';
 export { type Nested, Tensor } from './tensor.js';
