@@ -1,0 +1,57 @@
+/**
+ * Identity of a configuration: the sha256 of its canonical JSON (keys sorted by code unit, no white space,
+ * ECMAScript number text, as in RFC 8785), so that it does not depend on key order or on how it was written.
+ */
+import { createHash } from 'node:crypto';
+import { LatentWireError } from '../errors.js';
+import type { RunConfig } from './schema.js';
+
+/** 64 hex digits. */
+export function configHash(config: RunConfig): string {
+  return createHash('sha256').update(canonicalJson(config), 'utf8').digest('hex');
+}
+
+/** One text per value. @throws LatentWireError `internal` on what JSON cannot hold (undefined, NaN, functions). */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const object = value as Record<string, unknown>;
+    const members = Object.keys(object).sort();
+    return `{${members.map((key) => `${JSON.stringify(key)}:${canonicalJson(object[key])}`).join(',')}}`;
+  }
+  const json = typeof value === 'number' && !Number.isFinite(value) ? undefined : JSON.stringify(value);
+  if (json === undefined) {
+    throw new LatentWireError(`expected a JSON value, got ${String(value)}`, { code: 'internal' });
+  }
+  return json;
+}
+
+export interface ConfigDifference {
+  /** `group.key` */
+  readonly path: string;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+/** The settings in which two configurations differ; a setting that one side lacks is `undefined` there. */
+export function diffConfigs(before: unknown, after: unknown): ConfigDifference[] {
+  const left = flatten(before);
+  const right = flatten(after);
+  const paths = [...new Set([...left.keys(), ...right.keys()])];
+  return paths
+    .filter((path) => same(left.get(path), right.get(path)) === false)
+    .map((path) => ({ path, before: left.get(path), after: right.get(path) }));
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return a === undefined || b === undefined ? a === b : canonicalJson(a) === canonicalJson(b);
+}
+
+function flatten(config: unknown): Map<string, unknown> {
+  const flat = new Map<string, unknown>();
+  for (const [group, fields] of Object.entries(config ?? {})) {
+    if (typeof fields !== 'object' || fields === null) flat.set(group, fields);
+    else for (const [key, value] of Object.entries(fields)) flat.set(`${group}.${key}`, value);
+  }
+  return flat;
+}

@@ -1,0 +1,9 @@
+/** The run configuration: one schema for types, defaults, help, YAML and flags. */
+export { type Assignment, assignPair, assignText } from './assignment.js';
+export { checkConfig } from './check.js';
+export type { FieldInfo, FieldKind } from './field.js';
+export { type ConfigField, type ConfigGroup, configFields, configGroups, findField } from './fields.js';
+export { parseConfigText, readConfigFile } from './file.js';
+export { type ConfigDifference, canonicalJson, configHash, diffConfigs } from './hash.js';
+export { applyAssignments, defaultConfig, resolveConfig } from './resolve.js';
+export { type RunConfig, type RunConfigInput, runConfigSchema } from './schema.js';
