@@ -11,7 +11,8 @@ import { type DecoderWeights, namedWeights } from './weights.js';
 export class LanguageModel {
   readonly device: t.Device;
   readonly dtype: t.DType;
-  readonly #tables = new Map<LayerAttention, RopeTable>();
+  /** By kind of layer and dtype: an encoder computes in bf16 from fp32 weights. */
+  readonly #tables = new Map<string, RopeTable>();
   #tableLength = 0;
   #embeddingRms: number | undefined;
 
@@ -29,9 +30,13 @@ export class LanguageModel {
     return this.config.embeddingScale === 1 ? rows : t.mul(rows, this.#roundedScale());
   }
 
-  /** Embeddings [B, T, D] (as `embed` makes them) -> final hidden states [B, T, D]. */
+  /**
+   * Embeddings [B, T, D] (as `embed` makes them) -> final hidden states [B, T, D].
+   * @param weights others of the same shape in the dtype of `embeds` (a trained copy, say)
+   */
   hidden(embeds: t.Tensor, options: ForwardOptions = {}, weights: DecoderWeights = this.weights): t.Tensor {
-    return decoderForward(this.config, weights, (kind, n) => this.#table(kind, n), embeds, options);
+    const tables = (kind: LayerAttention, n: number): RopeTable => this.#table(kind, n, embeds.dtype);
+    return decoderForward(this.config, weights, tables, embeds, options);
   }
 
   /** Hidden states of any rows [..., D] -> logits [..., V]. */
@@ -70,17 +75,18 @@ export class LanguageModel {
     return t.scope(() => t.full([], scale, { dtype: this.dtype }).item());
   }
 
-  #table(kind: LayerAttention, positions: number): RopeTable {
+  #table(kind: LayerAttention, positions: number, dtype: t.DType): RopeTable {
     if (positions > this.#tableLength) {
       this.#dropTables();
       // Powers of two, so that growing sequences do not rebuild the table at each step.
       this.#tableLength = 2 ** Math.ceil(Math.log2(Math.max(positions, 256)));
     }
-    let table = this.#tables.get(kind);
+    const key = `${kind} ${dtype}`;
+    let table = this.#tables.get(key);
     if (table === undefined) {
       const rope = kind === 'sliding' ? (this.config.localRope ?? this.config.rope) : this.config.rope;
-      table = ropeTable(rope, this.config.headDim, this.#tableLength, this.dtype, this.device);
-      this.#tables.set(kind, table);
+      table = ropeTable(rope, this.config.headDim, this.#tableLength, dtype, this.device);
+      this.#tables.set(key, table);
     }
     return table;
   }

@@ -1,0 +1,122 @@
+/**
+ * Rows of segments (tokens, latents) -> one padded batch of input embeddings. The only place where padding side,
+ * prefix slots and target positions are decided; training, evaluation and baselines all call it.
+ */
+import * as t from '@latentwire/torch';
+
+/** A part of a row: token ids, the place of the row's M latents, or supervised token ids. */
+export type Segment =
+  | { readonly kind: 'tokens'; readonly ids: ArrayLike<number> }
+  | { readonly kind: 'latents' }
+  /** Tokens whose prediction is scored: the logits one position earlier are the ones asked for. */
+  | { readonly kind: 'target'; readonly ids: ArrayLike<number> };
+
+export interface ComposedBatch {
+  readonly batch: number;
+  readonly length: number;
+  /** [B·T] token ids; 0 at latent and padded places */
+  readonly ids: Int32Array;
+  /** [B·T] 1 = real; null when nothing is padded */
+  readonly valid: Uint8Array | null;
+  readonly padding: 'left' | 'right';
+  /** [B·M] flat places of the latents, row by row; empty without latents */
+  readonly latentPlaces: Int32Array;
+  /** [N] flat places whose hidden state predicts a target */
+  readonly targetPlaces: Int32Array;
+  /** [N] target ids */
+  readonly targetIds: Int32Array;
+  /** [N] row of each target */
+  readonly targetRows: Int32Array;
+}
+
+/** @param latents M, the number of latent vectors that a `latents` segment stands for. */
+export function compose(
+  rows: readonly (readonly Segment[])[],
+  padding: 'left' | 'right',
+  latents: number,
+): ComposedBatch {
+  const lengths = rows.map((row) =>
+    row.reduce((sum, s) => sum + (s.kind === 'latents' ? latents : s.ids.length), 0),
+  );
+  const length = Math.max(0, ...lengths);
+  const ids = new Int32Array(rows.length * length);
+  const valid = new Uint8Array(rows.length * length);
+  const latentPlaces: number[] = [];
+  const targetPlaces: number[] = [];
+  const targetIds: number[] = [];
+  const targetRows: number[] = [];
+  rows.forEach((row, r) => {
+    let at = r * length + (padding === 'left' ? length - lengths[r]! : 0);
+    for (const segment of row) {
+      const n = segment.kind === 'latents' ? latents : segment.ids.length;
+      valid.fill(1, at, at + n);
+      if (segment.kind === 'latents') {
+        for (let i = 0; i < n; i++) latentPlaces.push(at + i);
+      } else {
+        for (let i = 0; i < n; i++) {
+          const id = segment.ids[i]!;
+          ids[at + i] = id;
+          if (segment.kind === 'target') {
+            targetPlaces.push(at + i - 1);
+            targetIds.push(id);
+            targetRows.push(r);
+          }
+        }
+      }
+      at += n;
+    }
+  });
+  return {
+    batch: rows.length,
+    length,
+    ids,
+    valid: lengths.every((n) => n === length) ? null : valid,
+    padding,
+    latentPlaces: Int32Array.from(latentPlaces),
+    targetPlaces: Int32Array.from(targetPlaces),
+    targetIds: Int32Array.from(targetIds),
+    targetRows: Int32Array.from(targetRows),
+  };
+}
+
+/** int32 host data -> int64 tensor on the device (a quarter of the copy of JavaScript's own 64-bit integers). */
+export function indexTensor(data: Int32Array, shape: readonly number[], device: t.Device): t.Tensor {
+  return t.fromTypedArray(data, shape, { device }).to({ dtype: 'int64' });
+}
+
+/**
+ * Input embeddings [B, T, D] of a composed batch and its padding mask.
+ * @param embed token ids [B, T] -> [B, T, D]
+ * @param prefix latents in embedding space [B, M, D]; gradients flow into it. null without latent segments.
+ */
+export function batchEmbeddings(
+  composed: ComposedBatch,
+  embed: (ids: t.Tensor) => t.Tensor,
+  prefix: t.Tensor | null,
+  device: t.Device,
+): { embeds: t.Tensor; valid: t.Tensor | null } {
+  const { batch, length } = composed;
+  let embeds = embed(indexTensor(composed.ids, [batch, length], device));
+  if (prefix !== null) {
+    const width = embeds.size(-1);
+    const places = indexTensor(composed.latentPlaces, [composed.latentPlaces.length], device);
+    const flat = t.view(embeds, [batch * length, width]);
+    const values = t.reshape(prefix, [-1, width]).to({ dtype: embeds.dtype });
+    embeds = t.view(t.indexPut(flat, [places], values), [batch, length, width]);
+  }
+  const valid =
+    composed.valid === null
+      ? null
+      : t.fromTypedArray(composed.valid, [batch, length], { device }).to({ dtype: 'bool' });
+  return { embeds, valid };
+}
+
+/** Rows of hidden [B, T, D] that predict the targets: [N, D]. */
+export function targetHidden(composed: ComposedBatch, hidden: t.Tensor): t.Tensor {
+  const flat = t.view(hidden, [composed.batch * composed.length, hidden.size(-1)]);
+  return t.indexSelect(
+    flat,
+    0,
+    indexTensor(composed.targetPlaces, [composed.targetPlaces.length], hidden.device),
+  );
+}

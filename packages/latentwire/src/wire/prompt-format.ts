@@ -1,0 +1,65 @@
+/**
+ * How one frozen model is asked a question: the text around the context, the anchor before the answer, BOS and stop
+ * tokens. Every path — latents, full text, truncated text, no context — goes through this one contract:
+ *
+ *     [BOS] head | context (tokens, latents or nothing) | tail with the question and the anchor | answer, stop token
+ *
+ * Instruct models get their chat template with the context's place marked and the text split there; base models get
+ * plain lines. The answer is encoded so that it continues the anchor as the model's own text would.
+ */
+import type { Tokenizer } from '../models/tokenizer/index.js';
+
+/** Renders one user message with the assistant header after it; null for models without a chat template. */
+export type RenderChat = (userMessage: string) => string;
+
+export interface PromptText {
+  /** Before the context. */
+  readonly head: string;
+  /** After the context: question and anchor. */
+  readonly tail: string;
+}
+
+export interface PromptFormatOptions {
+  /** null = plain text prompt. */
+  readonly renderChat: RenderChat | null;
+  /** Ends an answer: the end-of-turn token of a chat template, else EOS. The first one is trained. */
+  readonly stopIds: readonly number[];
+  /** Prepended once when the rendered text does not already start with it; null = none. */
+  readonly bosId: number | null;
+}
+
+// A character that no dataset contains and every tokenizer and template passes through.
+const CONTEXT_MARK = '\uE000';
+const INSTRUCTION = 'Answer with a short phrase from the context.';
+
+export class PromptFormat {
+  constructor(
+    readonly tokenizer: Tokenizer,
+    private readonly options: PromptFormatOptions,
+  ) {}
+
+  /** Tokens that end an answer; the first is appended to training targets. */
+  get stopIds(): readonly number[] {
+    return this.options.stopIds;
+  }
+
+  get bosId(): number | null {
+    return this.options.bosId;
+  }
+
+  /** Text before and after the context for a question. The head is the same for every question. */
+  promptText(question: string): PromptText {
+    const q = question.trim();
+    if (this.options.renderChat === null) {
+      return { head: 'Context: ', tail: `\nQuestion: ${q}\nAnswer:` };
+    }
+    const rendered = this.options.renderChat(`Context: ${CONTEXT_MARK}\n\nQuestion: ${q}\n\n${INSTRUCTION}`);
+    const at = rendered.indexOf(CONTEXT_MARK);
+    return { head: rendered.slice(0, at), tail: rendered.slice(at + 1) };
+  }
+
+  /** The text that the model should produce after the tail. */
+  answerText(answer: string): string {
+    return this.options.renderChat === null ? ` ${answer.trim()}` : answer.trim();
+  }
+}
