@@ -80,18 +80,18 @@ export function decoderForward(
     x = decoderLayer(x, layer, i, contextOf(config.layerAttention[i]!));
   });
   cache?.advance(length);
-  const normalised = t.rmsNorm(x, weights.norm, config.rmsNormEps);
+  const normalised = scaledNorm(x, weights.norm, config.rmsNormEps);
   options.onHidden?.(normalised, config.layers);
   return normalised;
 }
 
 function decoderLayer(x: t.Tensor, w: LayerWeights, index: number, context: LayerContext): t.Tensor {
   const eps = context.config.rmsNormEps;
-  let a = attention(t.rmsNorm(x, w.attnNorm, eps), w, index, context);
-  if (w.postAttnNorm !== null) a = t.rmsNorm(a, w.postAttnNorm, eps);
+  let a = attention(scaledNorm(x, w.attnNorm, eps), w, index, context);
+  if (w.postAttnNorm !== null) a = scaledNorm(a, w.postAttnNorm, eps);
   const h = t.add(x, a);
-  let m = gatedMlp(t.rmsNorm(h, w.ffnNorm, eps), w, context.config);
-  if (w.postFfnNorm !== null) m = t.rmsNorm(m, w.postFfnNorm, eps);
+  let m = gatedMlp(scaledNorm(h, w.ffnNorm, eps), w, context.config);
+  if (w.postFfnNorm !== null) m = scaledNorm(m, w.postFfnNorm, eps);
   return t.add(h, m);
 }
 
@@ -102,7 +102,10 @@ function attention(x: t.Tensor, w: LayerWeights, index: number, context: LayerCo
   const qkv = t.view(t.linear(x, w.qkv, w.qkvBias), [b, length, heads + 2 * kvHeads, headDim]);
   const [rotated, plain] = t.split(qkv, [heads + kvHeads, kvHeads], 2);
   let qk = rotated!; // [B, T, H + Hkv, d]
-  if (w.qkNorm !== null) qk = t.mul(t.rmsNorm(qk, null, config.rmsNormEps), w.qkNorm);
+  if (w.qkNorm !== null) {
+    const { qkNorm } = w;
+    qk = inDType(qk, qkNorm.dtype, (y) => t.mul(t.rmsNorm(y, null, config.rmsNormEps), qkNorm));
+  }
   const [q, k] = t.split(t.transpose(rotate(qk, cos, sin), 1, 2), [heads, kvHeads], 1);
   let keys = k!; // [B, Hkv, T, d]
   let values = t.transpose(plain!, 1, 2);
@@ -120,6 +123,16 @@ function gatedMlp(x: t.Tensor, w: LayerWeights, config: ModelConfig): t.Tensor {
   const [gate, up] = t.chunk(t.linear(x, w.gateUp), 2, -1);
   const activated = config.activation === 'silu' ? t.silu(gate!) : t.gelu(gate!, 'tanh');
   return t.linear(t.mul(activated, up!), w.down);
+}
+
+/** RMSNorm in the weight's dtype: Gemma's weights are float32 in a bf16 model, see LayerWeights. */
+function scaledNorm(x: t.Tensor, weight: t.Tensor, eps: number): t.Tensor {
+  return inDType(x, weight.dtype, (y) => t.rmsNorm(y, weight, eps));
+}
+
+/** Computes in another dtype and returns to that of x. */
+function inDType(x: t.Tensor, dtype: t.DType, compute: (x: t.Tensor) => t.Tensor): t.Tensor {
+  return x.dtype === dtype ? compute(x) : compute(x.to({ dtype })).to({ dtype: x.dtype });
 }
 
 /** Position of each query: the number of real tokens before it. [B, T] int64 */

@@ -5,7 +5,10 @@
 import type { Tensor } from '@latentwire/torch';
 
 export interface LayerWeights {
-  /** [D] RMSNorm before attention. Gemma's "+1" is already added in all norms here. */
+  /**
+   * [D] RMSNorm before attention. Gemma's "+1" is already added in all norms here, and its norms stay float32 in a
+   * model of lower precision: 1 + w in bf16 would lose the low bits of w (transformers adds in float32 too).
+   */
   readonly attnNorm: Tensor;
   /** [(H + 2·Hkv)·d, D] rows of q, then k, then v */
   readonly qkv: Tensor;
