@@ -21,11 +21,9 @@ export function loadWeights(config: ModelConfig, source: WeightSource, target: L
   const has = (name: string): boolean => byName.has(name);
   const raw = (name: string, dtype: t.DType = target.dtype): t.Tensor =>
     source.load(byName.get(name)!, { dtype, device: target.device });
-  // "1 + w" is added in fp32, before rounding to the model's dtype.
+  // Gemma's 1 + w stays float32: rounding the sum to bf16 would lose the low bits of w (see LayerWeights).
   const norm = (name: string): t.Tensor =>
-    !config.normPlusOne
-      ? raw(name)
-      : t.add(raw(name, 'float32'), 1).to({ dtype: target.dtype });
+    config.normPlusOne ? t.add(raw(name, 'float32'), 1) : raw(name);
   const joined = (names: readonly string[]): t.Tensor => t.cat(names.map((name) => raw(name)));
   const owned = (make: () => t.Tensor): t.Tensor => t.keep(t.scope(make));
 
