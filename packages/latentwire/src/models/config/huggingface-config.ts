@@ -66,7 +66,7 @@ const modelSchema = z.looseObject({
   final_logit_softcapping: positive.nullish(),
   attn_logit_softcapping: positive.nullish(),
   use_bidirectional_attention: z.boolean().nullish(),
-  quantization_config: z.unknown(),
+  quantization_config: z.unknown().optional(),
   bos_token_id: tokenId.nullish(),
   eos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
 });

@@ -149,11 +149,14 @@ export function locateWeights(
   for (const { name, shape } of offered) shapes.set(name, shape);
   const nameOf = format === 'gguf' ? (weight: WeightSpec) => weight.gguf : safetensorsNames(shapes);
 
-  return weightTable(config).map((weight) => {
+  const table = weightTable(config);
+  return table.map((weight) => {
     const name = nameOf(weight);
     const shape = shapes.get(name);
     if (shape === undefined) {
-      const near = nearestName(name, shapes.keys());
+      const needed = new Set(table.map(nameOf));
+      const strangers = [...shapes.keys()].filter((candidate) => !needed.has(candidate));
+      const near = nearestName(name, strangers);
       throw new LatentWireError(`${source}: expected a tensor '${name}' [${weight.shape}], got none`, {
         code: 'format',
         ...(near === undefined ? {} : { hint: `the nearest name there is '${near}'` }),
