@@ -6,7 +6,11 @@ export default defineConfig({
   resolve: { conditions: ['latentwire-source'] },
   ssr: { resolve: { conditions: ['latentwire-source'] } },
   test: {
-    include: ['packages/*/{src,test}/**/*.test.ts', 'scripts/**/*.test.ts'],
+    include: [
+      'packages/*/{src,test}/**/*.test.ts',
+      'packages/torch/setup/**/*.test.mjs',
+      'scripts/**/*.test.{ts,mjs}',
+    ],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
