@@ -8,6 +8,16 @@ export {
   type Segment,
   targetHidden,
 } from './compose.js';
+export { LatentWire } from './latent-wire.js';
 export { type EncoderBatch, encoderBatch, LmEncoder, type LmEncoderOptions } from './lm-encoder.js';
 export { poolWindows } from './pooling.js';
 export { PromptFormat, type PromptFormatOptions, type PromptText, type RenderChat } from './prompt-format.js';
+export {
+  answerTokens,
+  contextTokens,
+  fullPromptTokens,
+  headTokens,
+  latentRow,
+  type Reader,
+  tailTokens,
+} from './reader.js';

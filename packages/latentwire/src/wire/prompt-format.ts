@@ -51,11 +51,16 @@ export class PromptFormat {
   promptText(question: string): PromptText {
     const q = question.trim();
     if (this.options.renderChat === null) {
-      return { head: 'Context: ', tail: `\nQuestion: ${q}\nAnswer:` };
+      return { head: 'Context:', tail: `\nQuestion: ${q}\nAnswer:` };
     }
-    const rendered = this.options.renderChat(`Context: ${CONTEXT_MARK}\n\nQuestion: ${q}\n\n${INSTRUCTION}`);
+    const rendered = this.options.renderChat(`Context:${CONTEXT_MARK}\n\nQuestion: ${q}\n\n${INSTRUCTION}`);
     const at = rendered.indexOf(CONTEXT_MARK);
     return { head: rendered.slice(0, at), tail: rendered.slice(at + 1) };
+  }
+
+  /** The context as it stands between head and tail: the space before it belongs to its first token. */
+  contextText(context: string): string {
+    return ` ${context.trim()}`;
   }
 
   /** The text that the model should produce after the tail. */

@@ -77,7 +77,9 @@ export function decoderForward(
   let x = embeds;
   weights.layers.forEach((layer, i) => {
     options.onHidden?.(x, i);
-    x = decoderLayer(x, layer, i, contextOf(config.layerAttention[i]!));
+    const context = contextOf(config.layerAttention[i]!);
+    // A scope per layer drops the handles of its temporaries at once; what backward needs, the graph keeps.
+    x = t.scope(() => decoderLayer(x, layer, i, context));
   });
   cache?.advance(length);
   const normalised = scaledNorm(x, weights.norm, config.rmsNormEps);

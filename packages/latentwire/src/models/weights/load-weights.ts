@@ -22,8 +22,7 @@ export function loadWeights(config: ModelConfig, source: WeightSource, target: L
   const raw = (name: string, dtype: t.DType = target.dtype): t.Tensor =>
     source.load(byName.get(name)!, { dtype, device: target.device });
   // Gemma's 1 + w stays float32: rounding the sum to bf16 would lose the low bits of w (see LayerWeights).
-  const norm = (name: string): t.Tensor =>
-    config.normPlusOne ? t.add(raw(name, 'float32'), 1) : raw(name);
+  const norm = (name: string): t.Tensor => (config.normPlusOne ? t.add(raw(name, 'float32'), 1) : raw(name));
   const joined = (names: readonly string[]): t.Tensor => t.cat(names.map((name) => raw(name)));
   const owned = (make: () => t.Tensor): t.Tensor => t.keep(t.scope(make));
 

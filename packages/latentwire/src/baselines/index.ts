@@ -1,0 +1,2 @@
+/** Baselines through the same evaluator as the wire. */
+export { type TextBaseline, textBaselineRows, textBaselines } from './text-baselines.js';

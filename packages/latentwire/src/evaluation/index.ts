@@ -1,0 +1,11 @@
+/** Free-generation evaluation and scoring. */
+export {
+  type EvaluationOptions,
+  evaluateLatents,
+  evaluateRows,
+  type LatentInputs,
+  type ModeResult,
+  type ScoredAnswer,
+} from './evaluate.js';
+export { cleanAnswer, type GenerationRequest, generateAnswers } from './generate-answers.js';
+export * from './scoring/index.js';

@@ -1,0 +1,2 @@
+/** What training minimises. */
+export { answerLoss, answerStates, targetLosses } from './answer-loss.js';

@@ -1,0 +1,77 @@
+/** A frozen model with all that is needed to ask it questions: the receiving end of the wire. */
+import type { LanguageModel } from '../models/decoder/index.js';
+import type { Tokenizer } from '../models/tokenizer/index.js';
+import type { Segment } from './compose.js';
+import type { PromptFormat } from './prompt-format.js';
+
+export interface Reader {
+  /** Short name for tables and file keys, unique in a run. */
+  readonly name: string;
+  readonly model: LanguageModel;
+  readonly tokenizer: Tokenizer;
+  readonly format: PromptFormat;
+}
+
+/** Tokens before the context, BOS included, the same for every question. */
+export async function headTokens(reader: Reader): Promise<Int32Array> {
+  const { head } = reader.format.promptText('');
+  return withBos(reader, (await encode(reader, [head]))[0]!);
+}
+
+/** Tokens after the context for each question. */
+export async function tailTokens(reader: Reader, questions: readonly string[]): Promise<Int32Array[]> {
+  return encode(
+    reader,
+    questions.map((q) => reader.format.promptText(q).tail),
+  );
+}
+
+/** The context as the reader tokenises it inside its prompt. */
+export async function contextTokens(reader: Reader, contexts: readonly string[]): Promise<Int32Array[]> {
+  return encode(
+    reader,
+    contexts.map((context) => reader.format.contextText(context)),
+  );
+}
+
+/** The whole prompt as one text, tokenised in one piece: what a user of the frozen model would send. */
+export async function fullPromptTokens(
+  reader: Reader,
+  items: readonly { context: string; question: string }[],
+): Promise<Int32Array[]> {
+  const texts = items.map(({ context, question }) => {
+    const { head, tail } = reader.format.promptText(question);
+    return head + reader.format.contextText(context) + tail;
+  });
+  return (await encode(reader, texts)).map((ids) => withBos(reader, ids));
+}
+
+/** Answer tokens followed by the stop token, cut to `maxTokens` answer tokens. */
+export async function answerTokens(
+  reader: Reader,
+  answers: readonly string[],
+  maxTokens: number,
+): Promise<Int32Array[]> {
+  const stop = reader.format.stopIds[0]!;
+  const ids = await encode(
+    reader,
+    answers.map((answer) => reader.format.answerText(answer)),
+  );
+  return ids.map((answer) => Int32Array.from([...answer.subarray(0, maxTokens), stop]));
+}
+
+/** A row with latents in the context's place. */
+export function latentRow(head: Int32Array, tail: Int32Array): Segment[] {
+  return [{ kind: 'tokens', ids: head }, { kind: 'latents' }, { kind: 'tokens', ids: tail }];
+}
+
+function encode(reader: Reader, texts: readonly string[]): Promise<Int32Array[]> {
+  // Special tokens of chat templates stand in the text; none are added around it.
+  return reader.tokenizer.encodeBatch(texts, { addSpecialTokens: false });
+}
+
+function withBos(reader: Reader, ids: Int32Array): Int32Array {
+  const bos = reader.format.bosId;
+  if (bos === null || ids[0] === bos) return ids;
+  return Int32Array.from([bos, ...ids]);
+}
