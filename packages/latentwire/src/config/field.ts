@@ -21,13 +21,15 @@ export interface FieldInfo {
   readonly choices?: readonly string[];
   /** null is allowed; written `none` or `all` on a command line. */
   readonly nullable?: boolean;
+  /** May change between attempts of one run: it says where or how long to run, not what is computed. */
+  readonly operational?: boolean;
 }
 
 /** Field and group descriptions, kept beside the zod types they describe. */
 export const fieldInfo = z.registry<FieldInfo>();
 export const groupInfo = z.registry<{ readonly help: string }>();
 
-type FlagNames = Pick<FieldInfo, 'flag' | 'aliases'>;
+type Extras = Pick<FieldInfo, 'flag' | 'aliases' | 'operational'>;
 
 interface Bounds {
   readonly min?: number;
@@ -36,53 +38,50 @@ interface Bounds {
   readonly above?: number;
 }
 
-export function integer(help: string, options: Bounds & FlagNames & { readonly default: number }) {
+export function integer(help: string, options: Bounds & Extras & { readonly default: number }) {
   const { default: value, ...rest } = options;
   const type = bounded(z.int(), rest).default(value);
   return type.register(fieldInfo, {
     kind: 'integer',
     help,
     expectation: `an integer${range(rest)}`,
-    ...names(rest),
+    ...extras(rest),
   });
 }
 
 /** An integer that may be absent: null, written `none` or `all`. */
 export function optionalInteger(
   help: string,
-  options: Bounds & FlagNames & { readonly default: number | null },
+  options: Bounds & Extras & { readonly default: number | null },
 ) {
   const { default: value, ...rest } = options;
   const type = bounded(z.int(), rest).nullable().default(value);
   const expectation = `an integer${range(rest)}, or none`;
-  return type.register(fieldInfo, { kind: 'integer', help, expectation, nullable: true, ...names(rest) });
+  return type.register(fieldInfo, { kind: 'integer', help, expectation, nullable: true, ...extras(rest) });
 }
 
-export function number(help: string, options: Bounds & FlagNames & { readonly default: number }) {
+export function number(help: string, options: Bounds & Extras & { readonly default: number }) {
   const { default: value, ...rest } = options;
   const type = bounded(z.number(), rest).default(value);
   return type.register(fieldInfo, {
     kind: 'number',
     help,
     expectation: `a number${range(rest)}`,
-    ...names(rest),
+    ...extras(rest),
   });
 }
 
 /** A number that may be absent: null, written `none` or `all`. */
-export function optionalNumber(
-  help: string,
-  options: Bounds & FlagNames & { readonly default: number | null },
-) {
+export function optionalNumber(help: string, options: Bounds & Extras & { readonly default: number | null }) {
   const { default: value, ...rest } = options;
   const type = bounded(z.number(), rest).nullable().default(value);
   const expectation = `a number${range(rest)}, or none`;
-  return type.register(fieldInfo, { kind: 'number', help, expectation, nullable: true, ...names(rest) });
+  return type.register(fieldInfo, { kind: 'number', help, expectation, nullable: true, ...extras(rest) });
 }
 
 export function text(
   help: string,
-  options: FlagNames & { readonly default: string; readonly pattern?: RegExp; readonly expectation?: string },
+  options: Extras & { readonly default: string; readonly pattern?: RegExp; readonly expectation?: string },
 ) {
   const { default: value, pattern = /\S/, expectation = 'a non-empty text', ...rest } = options;
   return z
@@ -93,7 +92,7 @@ export function text(
 }
 
 /** A text that may be absent: null, written `none`. */
-export function optionalText(help: string, options: FlagNames = {}) {
+export function optionalText(help: string, options: Extras = {}) {
   const type = z.string().regex(/\S/).nullable().default(null);
   const expectation = 'a non-empty text, or none';
   return type.register(fieldInfo, { kind: 'text', help, expectation, nullable: true, ...options });
@@ -102,7 +101,7 @@ export function optionalText(help: string, options: FlagNames = {}) {
 export function choice<const T extends readonly [string, ...string[]]>(
   help: string,
   choices: T,
-  options: FlagNames & { readonly default: T[number] },
+  options: Extras & { readonly default: T[number] },
 ) {
   const { default: value, ...rest } = options;
   const expectation = choices.length === 1 ? `${choices[0]}` : `one of ${choices.join(', ')}`;
@@ -111,13 +110,13 @@ export function choice<const T extends readonly [string, ...string[]]>(
 }
 
 /** Off unless named. */
-export function toggle(help: string, options: FlagNames = {}) {
+export function toggle(help: string, options: Extras = {}) {
   const type = z.boolean().default(false);
   return type.register(fieldInfo, { kind: 'toggle', help, expectation: 'true or false', ...options });
 }
 
 /** A list of texts; its flag is given once per item. */
-export function list(help: string, options: FlagNames = {}) {
+export function list(help: string, options: Extras = {}) {
   const type = z.array(z.string().regex(/\S/)).default([]);
   return type.register(fieldInfo, {
     kind: 'list',
@@ -148,6 +147,10 @@ function range({ min, max, above }: Bounds): string {
   return max === undefined ? '' : ` ≤ ${max}`;
 }
 
-function names({ flag, aliases }: FlagNames): FlagNames {
-  return { ...(flag !== undefined && { flag }), ...(aliases !== undefined && { aliases }) };
+function extras({ flag, aliases, operational }: Extras): Extras {
+  return {
+    ...(flag !== undefined && { flag }),
+    ...(aliases !== undefined && { aliases }),
+    ...(operational !== undefined && { operational }),
+  };
 }

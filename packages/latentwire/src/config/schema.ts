@@ -51,6 +51,14 @@ export const runConfigSchema = z.strictObject({
       flag: 'encoder-id',
       default: 'HuggingFaceTB/SmolLM2-135M-Instruct',
     }),
+    max_tokens: integer('longest context, in encoder tokens; the end beyond is cut and counted', {
+      flag: 'encoder-max-tokens',
+      min: 1,
+      default: 512,
+    }),
+    non_causal: toggle('let every encoder position see the whole text, not only what comes before it', {
+      flag: 'encoder-non-causal',
+    }),
   }),
   wire: group('The latent message', {
     latent_len: integer('M, latent vectors per message', { min: 1, max: 4096, default: 32 }),
@@ -73,7 +81,8 @@ export const runConfigSchema = z.strictObject({
     }),
   }),
   optimizer: group('AdamW', {
-    lr: number('peak learning rate, per step', { above: 0, default: 5e-4 }),
+    lr: number('peak learning rate of what starts at random, per step', { above: 0, default: 1e-3 }),
+    encoder_lr: number('peak learning rate of the pretrained encoder, per step', { above: 0, default: 1e-4 }),
     weight_decay: number('decoupled weight decay, per step and learning rate', { min: 0, default: 0.01 }),
     max_grad_norm: number('clip the gradient to this L2 norm; 0: no clipping', { min: 0, default: 1 }),
   }),
@@ -85,13 +94,18 @@ export const runConfigSchema = z.strictObject({
     batch_size: integer('examples per micro-batch', { min: 1, default: 32 }),
     grad_accum: integer('micro-batches per optimiser step', { min: 1, default: 1 }),
     max_steps: optionalInteger('stop after this many optimiser steps', { min: 1, default: null }),
-    max_minutes: optionalNumber('stop after this many minutes of training', { above: 0, default: null }),
+    max_minutes: optionalNumber('stop after this many minutes of training', {
+      above: 0,
+      default: null,
+      operational: true,
+    }),
   }),
   evaluation: group('Free generation on the evaluation set', {
     eval_samples: optionalInteger('evaluation questions, a seeded subset; none: all of them', {
       min: 1,
       default: 1000,
     }),
+    eval_batch_size: integer('questions per generation batch', { min: 1, default: 64 }),
     max_new_tokens: integer('longest generated answer, in tokens', { min: 1, default: 32 }),
   }),
   system: group('Where it runs', {
@@ -105,8 +119,9 @@ export const runConfigSchema = z.strictObject({
     seed: integer('root of all randomness', { min: 0, max: 2 ** 32 - 1, default: 42 }),
     save_dir: text('run directory; its last part is the name the run is found by', {
       default: 'runs/latentwire',
+      operational: true,
     }),
-    debug: toggle('log more, and show stack traces'),
+    debug: toggle('log more, and show stack traces', { operational: true }),
   }),
 });
 

@@ -1,0 +1,221 @@
+/**
+ * The run directory: the one place that creates and writes it. `openRun` starts an attempt (a new run, or a
+ * run found again by name); `findRun` only reads.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { diffConfigs, findField, type RunConfig } from '../config/index.js';
+import { LatentWireError, nearestName } from '../errors.js';
+import { removeLeftovers, writeJsonAtomic } from './atomic-file.js';
+import { type Clock, systemClock } from './clock.js';
+import { DiagnosticsWriter } from './diagnostics.js';
+import { collectEnvironment, type Environment } from './environment.js';
+import { type FileSystem, ioError } from './file-system.js';
+import type { JsonRecord } from './json.js';
+import { LogTee } from './log-tee.js';
+import { type RunMetrics, writeMetrics } from './metrics.js';
+import { PredictionsWriter } from './predictions.js';
+import { type RunId, type RunPaths, runIdOf, runPaths } from './run-paths.js';
+import { type RunStatus, readStatus, type StatusUpdate, writeStatus } from './status.js';
+
+export interface OpenRunOptions {
+  /** Folder of all runs; `runs` by default. */
+  readonly root?: string;
+  readonly config: RunConfig;
+  /** When the run exists with other settings: refuse (default), or start anew with these. */
+  readonly onConfigChange?: 'refuse' | 'replace';
+  /** Version of libtorch, for environment.json. */
+  readonly torch?: string | null;
+  /** Copy stdout and stderr into logs/; true by default. */
+  readonly tee?: boolean;
+  readonly clock?: Clock;
+  readonly fs?: FileSystem;
+}
+
+const ATOMIC_FILES = new Set([
+  'config.json',
+  'environment.json',
+  'status.json',
+  'metrics.json',
+  'latest.log',
+]);
+
+/** One attempt at a run. Close it when done; `using` works. */
+export class Run {
+  readonly id: RunId;
+  readonly paths: RunPaths;
+  /** 1 for a new run, one more for each later start. */
+  readonly attempt: number;
+  /** Status of the attempt before, undefined for a new run. */
+  readonly previous: RunStatus | undefined;
+  readonly diagnostics: DiagnosticsWriter;
+  readonly #clock: Clock;
+  readonly #fs: FileSystem | undefined;
+  readonly #tee: LogTee | undefined;
+  readonly #startedAt: string;
+
+  /** Use `openRun`. */
+  constructor(parts: {
+    readonly id: RunId;
+    readonly paths: RunPaths;
+    readonly attempt: number;
+    readonly previous: RunStatus | undefined;
+    readonly tee: LogTee | undefined;
+    readonly clock: Clock;
+    readonly fs: FileSystem | undefined;
+  }) {
+    this.id = parts.id;
+    this.paths = parts.paths;
+    this.attempt = parts.attempt;
+    this.previous = parts.previous;
+    this.#tee = parts.tee;
+    this.#clock = parts.clock;
+    this.#fs = parts.fs;
+    this.#startedAt = parts.clock.now().toISOString();
+    this.diagnostics = new DiagnosticsWriter(this.paths.diagnostics, {
+      attempt: this.attempt,
+      clock: parts.clock,
+      ...(parts.fs && { fs: parts.fs }),
+    });
+  }
+
+  /** Log of this attempt; undefined without a tee. */
+  get logFile(): string | undefined {
+    return this.#tee?.path;
+  }
+
+  /** Replaces status.json. @throws LatentWireError `io`; the previous status stays. */
+  setStatus(update: StatusUpdate): void {
+    const updated_at = this.#clock.now().toISOString();
+    writeStatus(this.paths.status, { ...update, run: this.id, attempt: this.attempt, updated_at }, this.#fs);
+  }
+
+  /** The `running` status of this process in `phase` after `step` steps. */
+  setRunning(phase: string, step: number): void {
+    const host = os.hostname();
+    this.setStatus({ state: 'running', phase, step, pid: process.pid, host, started_at: this.#startedAt });
+  }
+
+  /** Replaces logs/metrics.json. */
+  writeMetrics(metrics: RunMetrics): void {
+    writeMetrics(this.paths.metrics, metrics, this.#fs);
+  }
+
+  /** Opens predictions.jsonl; `resume` keeps its rows. */
+  openPredictions(options: { readonly resume: boolean }): PredictionsWriter {
+    return new PredictionsWriter(this.paths.predictions, { ...options, ...(this.#fs && { fs: this.#fs }) });
+  }
+
+  close(): void {
+    this.diagnostics.close();
+    this.#tee?.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Starts an attempt at the run `name`: creates its folders, records configuration and environment, begins the
+ * log, sets the status to running.
+ * @throws LatentWireError `input` (bad name), `state` (other settings than the run began with), `io`.
+ */
+export async function openRun(name: string, options: OpenRunOptions): Promise<Run> {
+  const { root = 'runs', config, clock = systemClock, fs, torch = null, tee = true } = options;
+  const id = runIdOf(name);
+  const paths = runPaths(root, id);
+  createFolders(paths);
+  for (const folder of [paths.directory, paths.logs]) removeLeftovers(folder, ATOMIC_FILES, fs);
+
+  const previous = readStatus(paths.status);
+  const before = readDocument(paths.config);
+  if (before !== undefined && (options.onConfigChange ?? 'refuse') === 'refuse')
+    refuseChange(id, before, config);
+  const attempt = (previous?.attempt ?? 0) + 1;
+
+  const earlier = readDocument(paths.environment) as
+    | (Environment & { earlier_attempts?: unknown[] })
+    | undefined;
+  const environment = await collectEnvironment({ attempt, torch, clock });
+  writeJsonAtomic(paths.config, config, fs);
+  writeJsonAtomic(paths.environment, { ...environment, earlier_attempts: withoutNesting(earlier) }, fs);
+
+  const log = tee ? new LogTee(paths.logs, { clock, ...(fs && { fs }) }) : undefined;
+  try {
+    const run = new Run({ id, paths, attempt, previous, tee: log, clock, fs });
+    run.setRunning('load', 0);
+    return run;
+  } catch (error) {
+    log?.close();
+    throw error;
+  }
+}
+
+export interface RunRecord {
+  readonly id: RunId;
+  readonly paths: RunPaths;
+  /** As written; check it with `runConfigSchema` before use. */
+  readonly config: unknown;
+  readonly status: RunStatus | undefined;
+}
+
+/** Reads the run `name` without touching it. @throws LatentWireError `input` naming the nearest run. */
+export function findRun(name: string, options: { readonly root?: string } = {}): RunRecord {
+  const { root = 'runs' } = options;
+  const id = runIdOf(name);
+  const paths = runPaths(root, id);
+  if (!existsSync(paths.config)) {
+    const names = existsSync(root) ? readdirSync(root) : [];
+    const near = nearestName(name, names);
+    throw new LatentWireError(`expected a run named ${name} in ${root}, found none`, {
+      code: 'input',
+      hint: near === undefined ? 'runs are made by latentwire train' : `did you mean ${near}?`,
+    });
+  }
+  return { id, paths, config: readDocument(paths.config), status: readStatus(paths.status) };
+}
+
+function createFolders(paths: RunPaths): void {
+  for (const folder of [paths.logs, paths.checkpoints, paths.figures]) {
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch (error) {
+      throw ioError('create', folder, error);
+    }
+  }
+}
+
+/** Settings marked `operational` may differ between attempts: they do not change the result. */
+function refuseChange(id: RunId, before: unknown, config: RunConfig): void {
+  const changed = diffConfigs(before, config).filter(({ path }) => findField(path)?.operational !== true);
+  if (changed.length === 0) return;
+  const list = changed.map(
+    ({ path, before: was, after }) =>
+      `\n  ${path} was ${JSON.stringify(was)}, is now ${JSON.stringify(after)}`,
+  );
+  throw new LatentWireError(`run ${id} was begun with other settings:${list.join('')}`, {
+    code: 'state',
+    hint: 'choose another --save-dir for the new settings, or repeat the old ones to continue',
+  });
+}
+
+function readDocument(file: string): JsonRecord | undefined {
+  if (!existsSync(file)) return undefined;
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as JsonRecord;
+  } catch (error) {
+    throw new LatentWireError(`${path.resolve(file)} is not valid JSON: ${(error as Error).message}`, {
+      code: 'format',
+      hint: 'restore it, or choose another --save-dir',
+      cause: error,
+    });
+  }
+}
+
+function withoutNesting(earlier: (Environment & { earlier_attempts?: unknown[] }) | undefined): unknown[] {
+  if (earlier === undefined) return [];
+  const { earlier_attempts = [], ...last } = earlier;
+  return [...earlier_attempts, last];
+}
