@@ -7,8 +7,6 @@
  * Instruct models get their chat template with the context's place marked and the text split there; base models get
  * plain lines. The answer is encoded so that it continues the anchor as the model's own text would.
  */
-import type { Tokenizer } from '../models/tokenizer/index.js';
-
 /** Renders one user message with the assistant header after it; null for models without a chat template. */
 export type RenderChat = (userMessage: string) => string;
 
@@ -33,10 +31,7 @@ const CONTEXT_MARK = '\uE000';
 const INSTRUCTION = 'Answer with a short phrase from the context.';
 
 export class PromptFormat {
-  constructor(
-    readonly tokenizer: Tokenizer,
-    private readonly options: PromptFormatOptions,
-  ) {}
+  constructor(private readonly options: PromptFormatOptions) {}
 
   /** Tokens that end an answer; the first is appended to training targets. */
   get stopIds(): readonly number[] {

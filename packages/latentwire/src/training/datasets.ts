@@ -1,0 +1,32 @@
+/** The examples of a split as the configuration asks for them. */
+import { random } from '@latentwire/torch';
+import type { RunConfig } from '../config/index.js';
+import {
+  type Example,
+  type FetchDatasetFile,
+  loadSquad,
+  locateDataset,
+  type Split,
+  squadVersionOf,
+  takeSubset,
+} from '../data/index.js';
+
+/** A seeded subset of the training split (`samples`) or of the evaluation split (`eval_samples`). */
+export async function loadSplit(
+  config: RunConfig,
+  split: Split,
+  root: random.RandomRoot,
+  fetch?: FetchDatasetFile,
+): Promise<Example[]> {
+  const { dataset } = config.data;
+  const file = await locateDataset({
+    dataset,
+    split,
+    file: split === 'train' ? config.data.train_file : config.data.dev_file,
+    ...(fetch === undefined ? {} : { fetch }),
+  });
+  const { examples } = await loadSquad(file, squadVersionOf(dataset));
+  const wanted = split === 'train' ? config.data.samples : config.evaluation.eval_samples;
+  const order = random.epochOrder(examples.length, root.stream(`subset-${split}`), 0);
+  return takeSubset(examples, wanted, order);
+}

@@ -1,0 +1,102 @@
+/**
+ * Everything a run needs in memory: devices, frozen readers, encoder and wire. Training and evaluation of a finished
+ * run open the same session, so that both see the same parameters (the original trained one set and scored another).
+ */
+import * as t from '@latentwire/torch';
+import type { RunConfig } from '../config/index.js';
+import { LatentWireError } from '../errors.js';
+import { type LoadedModel, loadModel } from '../models/index.js';
+import type { Tokenizer } from '../models/tokenizer/index.js';
+import type { Logger } from '../telemetry/index.js';
+import { Adapter, LatentWire, LmEncoder, PromptFormat, type Reader } from '../wire/index.js';
+
+export interface Session {
+  readonly config: RunConfig;
+  readonly device: t.Device;
+  readonly root: t.random.RandomRoot;
+  readonly readers: readonly Reader[];
+  readonly encoderTokenizer: Tokenizer;
+  readonly wire: LatentWire;
+  /** Trainable numbers. */
+  readonly parameters: number;
+}
+
+/** Loads models and makes the wire with its starting values. Deterministic in `config.run.seed`. */
+export async function openSession(config: RunConfig, logger: Logger): Promise<Session> {
+  const device = resolveDevice(config.system.device);
+  const frozenDtype = resolveDtype(config.model.dtype, device);
+  const root = new t.random.RandomRoot(config.run.seed);
+  // Dropout and other torch-side randomness; initial values have their own stream below.
+  t.manualSeed(root.stream('torch').uint32At(0));
+
+  const readers: Reader[] = [];
+  for (const id of config.model.ids) {
+    const loaded = await loadModel(id, { device, dtype: frozenDtype, logger });
+    readers.push(readerOf(loaded, readers));
+  }
+  // fp32 master weights; the forward pass of the encoder computes in the frozen models' dtype.
+  const encoder = await loadModel(config.encoder.id, { device, dtype: 'float32', logger });
+  const generator = new t.Generator('cpu', root.stream('init').uint32At(0));
+  const wire = new LatentWire(
+    new LmEncoder(encoder.model, {
+      latents: config.wire.latent_len,
+      width: config.wire.d_z,
+      causal: !config.encoder.non_causal,
+      computeDtype: frozenDtype,
+      generator,
+    }),
+    readers.map(
+      ({ model }) =>
+        new Adapter({
+          latentWidth: config.wire.d_z,
+          hidden: config.adapter.hidden,
+          modelWidth: model.config.hiddenSize,
+          embeddingRms: model.embeddingRms,
+          linearOnly: config.adapter.disable_adapter,
+          calibrate: !config.adapter.disable_calibration,
+          generator,
+          device,
+        }),
+    ),
+  );
+  const parameters = wire.parameters().reduce((n, p) => n + p.numel, 0);
+  return { config, device, root, readers, encoderTokenizer: encoder.tokenizer, wire, parameters };
+}
+
+export function closeSession(session: Session): void {
+  session.wire.dispose();
+  for (const { model } of session.readers) model.dispose();
+}
+
+function readerOf(loaded: LoadedModel, earlier: readonly Reader[]): Reader {
+  const taken = new Set(earlier.map((reader) => reader.name));
+  let name = loaded.name;
+  for (let i = 2; taken.has(name); i++) name = `${loaded.name}-${i}`;
+  const { renderChat } = loaded;
+  const format = new PromptFormat({
+    renderChat: renderChat === null ? null : (message) => renderChat([{ role: 'user', content: message }]),
+    stopIds: loaded.stopIds,
+    bosId: loaded.tokenizer.bosId ?? null,
+  });
+  return { name, model: loaded.model, tokenizer: loaded.tokenizer, format };
+}
+
+/** `auto` is the first CUDA device when there is one. */
+export function resolveDevice(name: string): t.Device {
+  if (name === 'auto') return t.cudaIsAvailable() ? 'cuda:0' : 'cpu';
+  try {
+    return t.parseDevice(name === 'cuda' ? 'cuda:0' : name);
+  } catch (cause) {
+    throw new LatentWireError(cause instanceof Error ? cause.message : String(cause), {
+      code: 'input',
+      hint: 'use --device auto or --device cpu',
+      cause,
+    });
+  }
+}
+
+/** `auto` is bfloat16 on CUDA and float32 on the CPU. */
+export function resolveDtype(name: RunConfig['model']['dtype'], device: t.Device): t.FloatDType {
+  if (name !== 'auto') return name;
+  return device === 'cpu' ? 'float32' : 'bfloat16';
+}
