@@ -17,7 +17,7 @@ export function checkpointPath(paths: RunPaths): string {
 /** Replaces the checkpoint atomically; on an error the one before stays. */
 export function saveWire(wire: LatentWire, paths: RunPaths, config: RunConfig, step: number): string {
   const path = checkpointPath(paths);
-  t.safetensors.writeSafetensors(path, wire.stateDict(), {
+  t.writeSafetensors(path, wire.stateDict(), {
     digest: true,
     metadata: {
       format: 'latentwire-checkpoint',
@@ -38,7 +38,7 @@ export function loadWire(wire: LatentWire, paths: RunPaths): number {
       hint: 'train this run first: latentwire train --save-dir …',
     });
   }
-  using file = t.safetensors.openSafetensors(path);
+  using file = t.openSafetensors(path);
   if (file.metadata.format !== 'latentwire-checkpoint' || file.metadata.version !== FORMAT_VERSION) {
     throw new LatentWireError(
       `${path}: expected a latentwire-checkpoint of version ${FORMAT_VERSION}, got ${file.metadata.format} ${file.metadata.version}`,

@@ -14,7 +14,7 @@ export class SafetensorsWeightSource implements WeightSource {
 
   private constructor(
     readonly path: string,
-    private readonly tensors: t.safetensors.TensorSource,
+    private readonly tensors: t.TensorSource,
   ) {}
 
   /** @throws LatentWireError 'input' when the folder holds no weights, 'format' when they are damaged. */
@@ -23,9 +23,9 @@ export class SafetensorsWeightSource implements WeightSource {
     const single = join(folder, SINGLE);
     return translated(() => {
       if (existsSync(index))
-        return new SafetensorsWeightSource(folder, t.safetensors.openSafetensorsIndex(index));
+        return new SafetensorsWeightSource(folder, t.openSafetensorsIndex(index));
       if (existsSync(single))
-        return new SafetensorsWeightSource(folder, t.safetensors.openSafetensors(single));
+        return new SafetensorsWeightSource(folder, t.openSafetensors(single));
       throw new LatentWireError(`${folder}: expected ${SINGLE} or ${INDEX}, got neither`, {
         code: 'input',
         hint: 'point at a folder with safetensors weights (not .bin), or at a .gguf file',
@@ -50,7 +50,7 @@ function translated<T>(body: () => T): T {
   try {
     return body();
   } catch (cause) {
-    if (cause instanceof t.safetensors.SafetensorsError) {
+    if (cause instanceof t.SafetensorsError) {
       throw new LatentWireError(cause.message, {
         code: 'format',
         hint: 'download the file again; it is damaged or not a safetensors file',
