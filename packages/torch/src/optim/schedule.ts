@@ -7,6 +7,7 @@
  * warmup, get_linear_…, get_cosine_with_min_lr_…, get_wsd_schedule) where those are defined; past the last
  * step ours stay at the floor.
  */
+import { TorchError } from '../error.js';
 
 interface Warmup {
   /** Steps of linear rise from 0 to the peak; the first update of a warm-up has rate 0. Default 0. */
@@ -51,7 +52,7 @@ export type LearningRateSchedule = ConstantSchedule | LinearSchedule | CosineSch
  * The fraction of the peak learning rate that `step` uses, in [0, 1].
  *
  * @param step optimiser steps done before this one (0 for the first)
- * @throws RangeError when a step count is not a whole number ≥ 0, the floor is outside [0, 1], or the parts
+ * @throws TorchError when a step count is not a whole number ≥ 0, the floor is outside [0, 1], or the parts
  *   are longer than the whole
  */
 export function learningRateFactor(schedule: LearningRateSchedule, step: number): number {
@@ -69,7 +70,7 @@ export function learningRateFactor(schedule: LearningRateSchedule, step: number)
   return floor + (1 - floor) * descent(shape, (step - decayStart) / decaySteps);
 }
 
-/** Throws RangeError when the schedule contradicts itself, so that a config is refused before training. */
+/** Throws TorchError when the schedule contradicts itself, so that a config is refused before training. */
 export function checkSchedule(schedule: LearningRateSchedule): void {
   const warmupSteps = schedule.warmupSteps ?? 0;
   checkSteps('warmupSteps', warmupSteps);
@@ -78,14 +79,14 @@ export function checkSchedule(schedule: LearningRateSchedule): void {
   const decaySteps = schedule.kind === 'wsd' ? schedule.decaySteps : 0;
   checkSteps('decaySteps', decaySteps);
   if (warmupSteps + decaySteps > schedule.totalSteps) {
-    throw new RangeError(
+    throw new TorchError(
       `${schedule.kind} schedule: expected warmupSteps + decaySteps ≤ totalSteps, ` +
         `got ${warmupSteps} + ${decaySteps} > ${schedule.totalSteps}`,
     );
   }
   const floor = schedule.floorRatio ?? 0;
   if (!(floor >= 0 && floor <= 1)) {
-    throw new RangeError(`${schedule.kind} schedule: expected floorRatio in [0, 1], got ${floor}`);
+    throw new TorchError(`${schedule.kind} schedule: expected floorRatio in [0, 1], got ${floor}`);
   }
 }
 
@@ -103,6 +104,6 @@ function descent(shape: DecayShape, progress: number): number {
 
 function checkSteps(name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(`learning-rate schedule: expected ${name} to be a whole number ≥ 0, got ${value}`);
+    throw new TorchError(`learning-rate schedule: expected ${name} to be a whole number ≥ 0, got ${value}`);
   }
 }

@@ -7,6 +7,7 @@
  * round function; results outside [0, n) are fed back in until they land inside ("cycle walking", Black &
  * Rogaway, CT-RSA 2002), fewer than 2 passes on average.
  */
+import { TorchError } from '../error.js';
 import { philox4x32 } from './philox.js';
 import { RandomRoot, type RandomStream } from './streams.js';
 
@@ -32,7 +33,7 @@ export class KeyedPermutation {
    */
   constructor(n: number, key: PermutationKey) {
     if (!Number.isSafeInteger(n) || n < 0) {
-      throw new RangeError(`permutation: expected n between 0 and 2^53 - 1, got ${n}`);
+      throw new TorchError(`permutation: expected n between 0 and 2^53 - 1, got ${n}`);
     }
     this.size = n;
     this.#key = key;
@@ -97,7 +98,7 @@ export class KeyedPermutation {
 
   #check(i: number): void {
     if (!Number.isSafeInteger(i) || i < 0 || i >= this.size) {
-      throw new RangeError(`permutation of ${this.size}: expected an index in [0, ${this.size}), got ${i}`);
+      throw new TorchError(`permutation of ${this.size}: expected an index in [0, ${this.size}), got ${i}`);
     }
   }
 }

@@ -11,6 +11,7 @@
  * machines running the same V8.
  */
 import { createHash } from 'node:crypto';
+import { TorchError } from '../error.js';
 import { philox4x32 } from './philox.js';
 
 const DOMAIN = 'latentwire.random.v1';
@@ -33,7 +34,7 @@ export class RandomRoot {
   /** @param seed an integer ≥ 0; a `number` must be a safe integer, a `bigint` may have any size */
   constructor(seed: number | bigint) {
     if (typeof seed === 'number' ? !Number.isSafeInteger(seed) || seed < 0 : seed < 0n) {
-      throw new RangeError(
+      throw new TorchError(
         `random seed: expected an integer between 0 and 2^53 - 1, or a bigint ≥ 0, got ${seed}`,
       );
     }
@@ -96,7 +97,7 @@ export class RandomStream {
   /** Element i as an integer, uniform in [0, bound); the bias is below bound / 2^53. */
   integerAt(i: number, bound: number): number {
     if (!Number.isSafeInteger(bound) || bound < 1) {
-      throw new RangeError(`integerAt: expected bound to be an integer ≥ 1, got ${bound}`);
+      throw new TorchError(`integerAt: expected bound to be an integer ≥ 1, got ${bound}`);
     }
     // The product may round up to `bound` for bounds near 2^53.
     return Math.min(bound - 1, Math.floor(this.uniformAt(i) * bound));
@@ -205,7 +206,7 @@ export class RandomCursor {
   /** Goes on from a saved state. Throws when the state belongs to another seed or stream. */
   restore(state: RandomState): void {
     if (state.seed !== this.stream.seed || state.stream !== this.stream.name) {
-      throw new RangeError(
+      throw new TorchError(
         `random state: expected stream '${this.stream.name}' of seed ${this.stream.seed}, ` +
           `got stream '${state.stream}' of seed ${state.seed}`,
       );
@@ -217,6 +218,6 @@ export class RandomCursor {
 
 function checkIndex(i: number): void {
   if (!Number.isSafeInteger(i) || i < 0) {
-    throw new RangeError(`random stream: expected an index between 0 and 2^53 - 1, got ${i}`);
+    throw new TorchError(`random stream: expected an index between 0 and 2^53 - 1, got ${i}`);
   }
 }

@@ -34,8 +34,8 @@ export interface TensorSource extends Disposable {
   /** Dtype, shape and place of a tensor. Throws SafetensorsError for an unknown name. */
   info(name: string): TensorInfo;
   /**
-   * The tensor of that name. On the CPU and without conversion it is a private view of the file's bytes: it
-   * stays valid after `close`, and writing to it does not change the file.
+   * The tensor of that name. On the CPU and without conversion it is a view of the mapped file: it stays valid
+   * after `close`, and writing to it never changes the file, but shows in other loads of that name; clone first.
    */
   load(name: string, options?: LoadOptions): Tensor;
   /** Loads no more. Tensors made before stay valid. */
@@ -46,6 +46,8 @@ export interface TensorSource extends Disposable {
 export class SafetensorsFile implements TensorSource {
   readonly path: string;
   readonly #header: SafetensorsHeader;
+  /** Tensors given out as views. Their pages may hold writes of the caller, so they are never dropped. */
+  readonly #viewed = new Set<string>();
   #mapping: number | undefined;
 
   /** Use {@link openSafetensors}. */
@@ -85,12 +87,15 @@ export class SafetensorsFile implements TensorSource {
     const device = parseDevice(options.device ?? 'cpu');
     const dtype = options.dtype ?? info.dtype;
     const mapped = new Tensor(native.mapTensor(mapping, info.byteOffset, info.shape, dtypeCode(info.dtype)));
-    if (device === 'cpu' && dtype === info.dtype) return mapped;
+    if (device === 'cpu' && dtype === info.dtype) {
+      this.#viewed.add(name);
+      return mapped;
+    }
     try {
       return mapped.to({ device, dtype });
     } finally {
       mapped.dispose();
-      native.mapRelease(mapping, info.byteOffset, info.byteLength);
+      if (!this.#viewed.has(name)) native.mapRelease(mapping, info.byteOffset, info.byteLength);
     }
   }
 

@@ -292,6 +292,17 @@ describe('openSafetensors', () => {
     });
   });
 
+  it('keeps what was written to a view when the same tensor is loaded again with conversion', () => {
+    scope(() => {
+      writeSafetensors(path, { a: zeros([10_000]) });
+      using file = openSafetensors(path);
+      const a = file.load('a');
+      add_(a, 1);
+      file.load('a', { dtype: 'float64' });
+      expect(new Set(a.toArray())).toEqual(new Set([1]));
+    });
+  });
+
   it('loads tensors that an unpadded header leaves unaligned', () => {
     const json = '{"a":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}  ';
     expect((8 + json.length) % 8).not.toBe(0);
