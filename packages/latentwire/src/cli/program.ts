@@ -1,0 +1,138 @@
+/**
+ * The frame of the command line: parses, runs one command, prints its result or its failure, and returns the
+ * exit code (design §4: 0 done, 1 failed, 2 bad usage or input).
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { resolveConfig } from '../config/index.js';
+import { createLogger } from '../telemetry/index.js';
+import type { CliCommand, CommandCall, CommandResult } from './command.js';
+import { failureOf, formatFailure } from './failure.js';
+import { score } from './score.js';
+import { addSettings } from './settings.js';
+
+/** All commands, in the order of `latentwire --help`. */
+export const commands: readonly CliCommand[] = [score];
+
+/** Where output goes; process.stdout and process.stderr by default. */
+export interface CliOutput {
+  stdout(text: string): void;
+  stderr(text: string): void;
+}
+
+/** Runs `latentwire` with the arguments after the program name. Never throws; resolves to the exit code. */
+export async function runCli(
+  argv: readonly string[],
+  output: CliOutput = processOutput,
+  available: readonly CliCommand[] = commands,
+): Promise<0 | 1 | 2> {
+  const args = normalizeFlags(argv);
+  const json = args.includes('--json');
+  const debug = args.includes('--debug');
+  try {
+    let outcome: CommandResult | undefined;
+    const program = createProgram(available, output, (result) => {
+      outcome = result;
+    });
+    await withResultOnly(json, () => program.parseAsync([...args], { from: 'user' }));
+    if (outcome === undefined) return 0;
+    output.stdout(json ? `${JSON.stringify(outcome.json)}\n` : `${outcome.text.trimEnd()}\n`);
+    return outcome.exitCode ?? 0;
+  } catch (error) {
+    // commander has printed its usage errors; help and --version arrive here too.
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      const message = error.message.replace(/^error: /, '');
+      if (json) output.stdout(`${JSON.stringify({ error: { code: 'input', message } })}\n`);
+      return 2;
+    }
+    const failure = failureOf(error);
+    output.stderr(formatFailure(failure, error, debug));
+    const { exitCode, ...fields } = failure;
+    if (json) output.stdout(`${JSON.stringify({ error: fields })}\n`);
+    return exitCode;
+  }
+}
+
+/** Both spellings of a flag work: `--latent_len` becomes `--latent-len`; values and what follows `--` stay. */
+export function normalizeFlags(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  return argv.map((argument, index) => {
+    if (!argument.startsWith('--') || (end >= 0 && index >= end)) return argument;
+    const equals = argument.indexOf('=');
+    const name = equals < 0 ? argument : argument.slice(0, equals);
+    return name.replaceAll('_', '-') + argument.slice(name.length);
+  });
+}
+
+function createProgram(
+  available: readonly CliCommand[],
+  output: CliOutput,
+  done: (result: CommandResult) => void,
+): Command {
+  const program = new Command('latentwire');
+  program
+    .description('Language models that talk to each other in latent vectors instead of text')
+    .version(packageVersion())
+    .configureOutput({ writeOut: output.stdout, writeErr: output.stderr })
+    .showSuggestionAfterError()
+    .exitOverride();
+  for (const definition of available) addCommand(program, definition, output, done);
+  return program;
+}
+
+function addCommand(
+  program: Command,
+  definition: CliCommand,
+  output: CliOutput,
+  done: (result: CommandResult) => void,
+): void {
+  const command = program.command(definition.name).description(definition.summary);
+  definition.declare?.(command);
+  const settings = definition.settings && addSettings(command, definition.settings);
+  command.option('--json', 'print one JSON object on stdout; everything else goes to stderr');
+  if (!command.options.some((option) => option.long === '--debug')) {
+    command.option('--debug', 'log more, and show stack traces');
+  }
+  command.action(async () => {
+    const options = command.opts();
+    const debug = options.debug === true;
+    const assignments = settings?.assignments ?? [];
+    const call: CommandCall = {
+      options,
+      args: command.args,
+      logger: createLogger({ level: debug ? 'debug' : 'info', write: (line) => output.stderr(line) }),
+      debug,
+      assignments,
+      config: () => resolveConfig({ file: settings?.configFile, assignments }),
+    };
+    done(await definition.run(call));
+  });
+}
+
+/** With --json, whatever a library prints to stdout meanwhile goes to stderr: stdout carries the result alone. */
+async function withResultOnly(json: boolean, action: () => Promise<unknown>): Promise<void> {
+  if (!json) {
+    await action();
+    return;
+  }
+  const { stdout, stderr } = process;
+  const original = stdout.write;
+  // Bound now: a log tee that starts later must not see this output twice.
+  stdout.write = stderr.write.bind(stderr) as typeof stdout.write;
+  try {
+    await action();
+  } finally {
+    stdout.write = original;
+  }
+}
+
+const processOutput: CliOutput = {
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+};
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
