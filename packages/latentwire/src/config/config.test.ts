@@ -15,6 +15,7 @@ import {
   defaultConfig,
   diffConfigs,
   findField,
+  parseConfig,
   parseConfigText,
   type RunConfig,
   resolveConfig,
@@ -256,6 +257,22 @@ describe('identity', () => {
   it('survives JSON: what is written to config.json resolves to the same configuration', () => {
     const config = defaultConfig();
     expect(runConfigSchema.parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
+  });
+
+  it('is read back from a stored configuration, which may lack newer settings but hold no wrong ones', () => {
+    const config = applyAssignments([flag('lr', '0.5')]);
+    const { schedule: _, ...older } = config;
+    expect(parseConfig(older, 'config.json')).toEqual(config);
+    expect(applyAssignments([flag('eval-samples', '7')], config)).toMatchObject({
+      optimizer: { lr: 0.5 },
+      evaluation: { eval_samples: 7 },
+    });
+    const wrong = errorOf(() => parseConfig({ optimizer: { lr: -1 }, wire: { M: 3 } }, 'config.json'));
+    expect(wrong.message).toBe(
+      'config.json: wire: Unrecognized key: "M"\nconfig.json: optimizer.lr: expected a number > 0, got -1',
+    );
+    expect(errorOf(() => parseConfig([], 'config.json')).message).toContain('config.json');
+    expect(errorOf(() => parseConfig(null, 'config.json')).message).toContain('config.json');
   });
 
   it('shows which settings differ', () => {

@@ -21,7 +21,7 @@ export interface FieldInfo {
   readonly choices?: readonly string[];
   /** null is allowed; written `none` or `all` on a command line. */
   readonly nullable?: boolean;
-  /** May change between attempts of one run: it says where or how long to run, not what is computed. */
+  /** May change between attempts of one run: it changes where, how long or how it is measured, not what is trained. */
   readonly operational?: boolean;
 }
 

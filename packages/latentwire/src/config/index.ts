@@ -5,5 +5,5 @@ export type { FieldInfo, FieldKind } from './field.js';
 export { type ConfigField, type ConfigGroup, configFields, configGroups, findField } from './fields.js';
 export { parseConfigText, readConfigFile } from './file.js';
 export { type ConfigDifference, canonicalJson, configHash, diffConfigs } from './hash.js';
-export { applyAssignments, defaultConfig, resolveConfig } from './resolve.js';
+export { applyAssignments, defaultConfig, parseConfig, resolveConfig } from './resolve.js';
 export { type RunConfig, type RunConfigInput, runConfigSchema } from './schema.js';

@@ -25,9 +25,13 @@ export function resolveConfig(
   return config;
 }
 
-/** The same without the checks across settings, for commands that use only a part of the configuration. */
-export function applyAssignments(assignments: readonly Assignment[]): RunConfig {
-  const tree: Record<string, Record<string, unknown>> = {};
+/**
+ * Applies assignments in order to `base` (the defaults when absent), without the checks across settings: for
+ * commands that use only a part of the configuration, or change a stored one.
+ * @throws LatentWireError `input`: every wrong value with the place it was written at.
+ */
+export function applyAssignments(assignments: readonly Assignment[], base?: RunConfig): RunConfig {
+  const tree: Record<string, Record<string, unknown>> = structuredClone(base ?? {});
   const written = new Map<string, Assignment>();
   for (const assignment of assignments) {
     const { group, key, path } = fieldAt(assignment.path, assignment.origin);
@@ -39,15 +43,41 @@ export function applyAssignments(assignments: readonly Assignment[]): RunConfig 
       : assignment.value;
     written.set(path, assignment);
   }
+  return parseTree(tree, (path) => {
+    const assignment = written.get(path);
+    return { origin: assignment?.origin ?? path, value: assignment?.value };
+  });
+}
+
+/**
+ * Checks a stored configuration, e.g. `findRun(name).config`; settings added since it was written take their
+ * defaults.
+ * @param origin names the document in errors
+ * @throws LatentWireError `input` naming every setting that is wrong or unknown.
+ */
+export function parseConfig(stored: unknown, origin: string): RunConfig {
+  const tree = stored as Record<string, Record<string, unknown>> | undefined;
+  return parseTree(stored, (path) => {
+    const [group = '', key = ''] = path.split('.');
+    return { origin: `${origin}: ${path}`, value: tree?.[group]?.[key] };
+  });
+}
+
+function parseTree(
+  tree: unknown,
+  locate: (path: string) => { readonly origin: string; readonly value: unknown },
+): RunConfig {
   const result = runConfigSchema.safeParse(tree);
   if (result.success) return result.data;
 
   const lines = new Set<string>();
   for (const issue of result.error.issues) {
     const path = issue.path.slice(0, 2).join('.');
-    const assignment = written.get(path);
-    const expected = findField(path)?.expectation ?? issue.message;
-    lines.add(`${assignment?.origin ?? path}: expected ${expected}, got ${show(assignment?.value)}`);
+    const { origin, value } = locate(path);
+    const field = findField(path);
+    lines.add(
+      field ? `${origin}: expected ${field.expectation}, got ${show(value)}` : `${origin}: ${issue.message}`,
+    );
   }
   throw new LatentWireError([...lines].join('\n'), { code: 'input', hint: 'see latentwire train --help' });
 }

@@ -86,7 +86,7 @@ describe('run directory', () => {
     (await open('settings')).close();
     const other = changed({ optimizer: { lr: 0.25 }, run: { save_dir: 'elsewhere', debug: true } });
     await expect(open('settings', { config: other })).rejects.toThrow(
-      'run settings was begun with other settings:\n  optimizer.lr was 0.0005, is now 0.25',
+      'run settings was begun with other settings:\n  optimizer.lr was 0.001, is now 0.25',
     );
     expect(findRun('settings', { root }).config).toEqual(config);
     const moved = changed({ run: { save_dir: 'elsewhere', debug: true }, training: { max_minutes: 3 } });
