@@ -5,12 +5,12 @@
 import * as t from '@latentwire/torch';
 import type { Rope } from '../config/model-config.js';
 
-/** Inverse frequencies [d/2] in float64, scaled as the checkpoint asks. */
-export function inverseFrequencies(rope: Rope, headDim: number): Float64Array {
+/** Inverse frequencies [d/2], scaled as the checkpoint asks. */
+export function inverseFrequencies(rope: Rope, headDim: number): Float32Array {
   const half = headDim / 2;
-  const out = new Float64Array(half);
+  // Rounded to float32 where PyTorch rounds, so that long positions turn by the same angle.
+  const out = new Float32Array(half);
   for (let i = 0; i < half; i++) {
-    // Rounded to float32 where PyTorch rounds, so that long positions turn by the same angle.
     out[i] = scaled(Math.fround(1 / Math.fround(rope.theta ** Math.fround((2 * i) / headDim))), rope);
   }
   return out;
