@@ -1,0 +1,82 @@
+/**
+ * Parity with transformers for every family: logits, loss, hidden states, gradient of the input embeddings, greedy
+ * tokens. The fixtures and how they were made: golden/make_decoders.py.
+ */
+import * as t from '@latentwire/torch';
+import { afterAll, describe, expect, it } from 'vitest';
+import { checksum, FAMILIES, loadFixture, readGolden } from './golden/fixture.js';
+
+/** Norm-wise and largest difference, both relative to the expected array. */
+function relativeError(actual: Float32Array, expected: Float32Array): { norm: number; max: number } {
+  expect(actual.length).toBe(expected.length);
+  let [difference, size, maxDifference, maxSize] = [0, 0, 0, 0];
+  expected.forEach((value, i) => {
+    const d = actual[i]! - value;
+    difference += d * d;
+    size += value * value;
+    maxDifference = Math.max(maxDifference, Math.abs(d));
+    maxSize = Math.max(maxSize, Math.abs(value));
+  });
+  return { norm: Math.sqrt(difference / size), max: maxDifference / maxSize };
+}
+
+/** Mean cross-entropy of each next token. logits [B, T, V], ids int64 [B, T]. */
+function nextTokenLoss(logits: t.Tensor, ids: t.Tensor): t.Tensor {
+  const predictions = t.slice(logits, 1, 0, -1);
+  return t.crossEntropy(t.reshape(predictions, [-1, logits.size(-1)]), t.reshape(t.slice(ids, 1, 1), [-1]));
+}
+
+describe.each(FAMILIES)('%s', (family) => {
+  const golden = readGolden(family);
+  const model = loadFixture(family);
+  afterAll(() => model.dispose());
+  const idsTensor = (): t.Tensor => t.tensor(golden.ids, { dtype: 'int64' });
+
+  it('gives the logits, loss and input gradient of transformers within 1e-4', () => {
+    t.scope(() => {
+      const ids = idsTensor();
+      const embeds = model.embed(ids).detach().setRequiresGrad();
+      const logits = model.logits(model.hidden(embeds));
+      const loss = nextTokenLoss(logits, ids);
+      t.backward(loss);
+      const error = relativeError(logits.toFloat32Array(), golden.logits);
+      const gradientError = relativeError(embeds.grad!.toFloat32Array(), golden.embedsGrad);
+      for (const value of [error.norm, error.max, gradientError.norm, gradientError.max]) {
+        expect(value).toBeLessThan(1e-4);
+      }
+      expect(Math.abs(loss.item() - golden.loss)).toBeLessThan(1e-5 * golden.loss);
+    });
+  });
+
+  it('gives the hidden state of every layer', () => {
+    t.scope(() => {
+      const states = model.allHidden(model.embed(idsTensor()));
+      expect(states.length).toBe(golden.hidden.length);
+      states.forEach((state, i) => {
+        const [mean, rms, projection] = checksum(state.toFloat32Array());
+        const [goldenMean, goldenRms, goldenProjection] = golden.hidden[i]!;
+        expect(mean).toBeCloseTo(goldenMean, 5);
+        expect(rms).toBeCloseTo(goldenRms, 5);
+        expect(projection).toBeCloseTo(goldenProjection, 3);
+      });
+    });
+  });
+
+  it('is as exact in bf16 as transformers is', () => {
+    const half = loadFixture(family, 'bfloat16');
+    t.scope(() => {
+      const embeds = half.embed(idsTensor());
+      checksum(embeds.toFloat32Array()).forEach((value, i) => {
+        expect(value).toBeCloseTo(golden.embedsBf16[i]!, 9);
+      });
+      const logits = half.logits(half.hidden(embeds));
+      expect(logits.dtype).toBe('bfloat16');
+      const ours = relativeError(logits.toFloat32Array(), golden.logits);
+      const theirs = relativeError(golden.logitsBf16, golden.logits);
+      // 2^-9 is the rounding of a single bf16 value.
+      expect(ours.norm).toBeLessThan(1.5 * theirs.norm + 2 ** -9);
+      expect(ours.max).toBeLessThan(1.5 * theirs.max + 2 ** -9);
+    });
+    half.dispose();
+  });
+});
