@@ -8,4 +8,5 @@ export {
   type ScoredAnswer,
 } from './evaluate.js';
 export { cleanAnswer, type GenerationRequest, generateAnswers } from './generate-answers.js';
+export { type InspectReport, type InspectRequest, inspectModel } from './inspect-model.js';
 export * from './scoring/index.js';

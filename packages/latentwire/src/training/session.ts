@@ -4,8 +4,7 @@
  */
 import * as t from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
-import { LatentWireError } from '../errors.js';
-import { type LoadedModel, loadModel } from '../models/index.js';
+import { type LoadedModel, loadModel, resolveDevice, resolveDtype } from '../models/index.js';
 import type { Tokenizer } from '../models/tokenizer/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { Adapter, LatentWire, LmEncoder, PromptFormat, type Reader } from '../wire/index.js';
@@ -79,24 +78,4 @@ function readerOf(loaded: LoadedModel, earlier: readonly Reader[]): Reader {
     bosId: loaded.tokenizer.bosId ?? null,
   });
   return { name, model: loaded.model, tokenizer: loaded.tokenizer, format };
-}
-
-/** `auto` is the first CUDA device when there is one. */
-export function resolveDevice(name: string): t.Device {
-  if (name === 'auto') return t.cudaIsAvailable() ? 'cuda:0' : 'cpu';
-  try {
-    return t.parseDevice(name === 'cuda' ? 'cuda:0' : name);
-  } catch (cause) {
-    throw new LatentWireError(cause instanceof Error ? cause.message : String(cause), {
-      code: 'input',
-      hint: 'use --device auto or --device cpu',
-      cause,
-    });
-  }
-}
-
-/** `auto` is bfloat16 on CUDA and float32 on the CPU. */
-export function resolveDtype(name: RunConfig['model']['dtype'], device: t.Device): t.FloatDType {
-  if (name !== 'auto') return name;
-  return device === 'cpu' ? 'float32' : 'bfloat16';
 }

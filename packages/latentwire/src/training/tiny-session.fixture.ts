@@ -1,0 +1,110 @@
+/** A tiny random frozen model, encoder and wire for tests: real code paths, milliseconds a step. */
+import * as t from '@latentwire/torch';
+import type { ModelConfig } from '../models/config/index.js';
+import { LanguageModel, namedWeights } from '../models/decoder/index.js';
+import type { Tokenizer } from '../models/tokenizer/index.js';
+import { initialiseDecoder } from '../pretraining/initialise.js';
+import { Adapter, LatentWire, LmEncoder, PromptFormat, type Reader } from '../wire/index.js';
+import type { PreparedData } from './prepare.js';
+
+export const tinyConfig: ModelConfig = {
+  family: 'llama',
+  hiddenSize: 16,
+  layers: 2,
+  heads: 2,
+  kvHeads: 1,
+  headDim: 8,
+  intermediateSize: 32,
+  vocabSize: 32,
+  rmsNormEps: 1e-6,
+  activation: 'silu',
+  rope: { theta: 10_000, scaling: { kind: 'none' } },
+  localRope: null,
+  layerAttention: ['full', 'full'],
+  slidingWindow: null,
+  tiedEmbeddings: true,
+  attentionBias: false,
+  qkNorm: false,
+  normPlusOne: false,
+  postNorms: false,
+  embeddingScale: 1,
+  attentionScale: 1 / Math.sqrt(8),
+  maxPositions: 256,
+  bosId: null,
+  eosIds: [1],
+};
+
+export const LATENTS = 3;
+
+export interface TinySession {
+  readonly wire: LatentWire;
+  readonly reader: Reader;
+  readonly data: PreparedData;
+}
+
+/** The same numbers for the same seed. Contexts, tails and answers have different lengths. */
+export function tinySession(seed: number, examples: number): TinySession {
+  const generator = new t.Generator('cpu', seed);
+  const frozen = initialiseDecoder(tinyConfig, generator);
+  // Starting values are so small that attention moves nothing; a trained model is not like that.
+  t.noGrad(() => {
+    for (const tensor of namedWeights(frozen).values()) if (tensor.shape.length === 2) t.mul_(tensor, 15);
+  });
+  const model = new LanguageModel(tinyConfig, frozen);
+  for (const weight of [
+    frozen.embed,
+    frozen.norm,
+    ...frozen.layers.flatMap((layer) => Object.values(layer)),
+  ]) {
+    if (weight instanceof t.Tensor) weight.setRequiresGrad(false);
+  }
+  const encoder = new LmEncoder(new LanguageModel(tinyConfig, initialiseDecoder(tinyConfig, generator)), {
+    latents: LATENTS,
+    width: 8,
+    causal: true,
+    computeDtype: 'float32',
+    generator,
+  });
+  const adapter = new Adapter({
+    latentWidth: 8,
+    hidden: 16,
+    modelWidth: 16,
+    embeddingRms: model.embeddingRms,
+    linearOnly: false,
+    calibrate: true,
+    generator,
+  });
+  const format = new PromptFormat({ renderChat: null, stopIds: [1], bosId: null });
+  const reader: Reader = { name: 'tiny', model, tokenizer: noTokenizer, format };
+  const ids = (length: number, i: number): Int32Array =>
+    Int32Array.from({ length }, (_, k) => 2 + ((i * 31 + k * 7 + length) % 30));
+  const range = Array.from({ length: examples }, (_, i) => i);
+  return {
+    wire: new LatentWire(encoder, [adapter]),
+    reader,
+    data: {
+      examples: range.map((i) => ({
+        id: String(i),
+        context: '',
+        question: '',
+        answers: [],
+        title: '',
+        contextId: String(i),
+      })),
+      contexts: range.map((i) => ids(4 + (i % 6), i)),
+      truncatedContexts: 0,
+      readers: [
+        {
+          reader,
+          head: Int32Array.from([2, 3]),
+          tails: range.map((i) => ids(2 + (i % 3), i + 1)),
+          targets: range.map((i) => Int32Array.from([...ids(1 + (i % 2), i + 2), 1])),
+        },
+      ],
+    },
+  };
+}
+
+const noTokenizer = {
+  encodeBatch: () => Promise.reject(new Error('the tiny model has no tokenizer')),
+} as unknown as Tokenizer;
