@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Everything `npm test` checks after the set-up: types of tests and scripts, lint and format, the dependency rule,
- * links in the documentation, then the tests. All of it runs even when a part fails; the closing line counts the
+ * Everything `npm test` checks after the set-up: types of tests and scripts, lint and format, the lockfile, the
+ * dependency rule, links in the documentation, then the tests. All of it runs even when a part fails; the closing line counts the
  * tests and, as one each, the checks.
  *
  *   npm test                        everything
@@ -28,6 +28,7 @@ const CHECKS = [
   ['types', () => tool('tsc', ['-p', 'tsconfig.tests.json'], 'tests and type tests')],
   ['scripts', () => tool('tsc', ['-p', 'tsconfig.scripts.json'], 'set-up and scripts')],
   ['lint', () => tool('biome', ['ci', '.', '--colors=off', '--max-diagnostics=50'], 'lint and format')],
+  ['lockfile', lockfile],
   ['layers', layers],
   ['links', links],
 ];
@@ -41,6 +42,18 @@ const CHECKS = [
 async function tool(name, args, what) {
   const { ok, output } = await run(join(BIN, name), args, { cwd: ROOT });
   return { ok, summary: ok ? `${what}: ok` : `${what}: FAILED`, output };
+}
+
+/**
+ * A fresh clone starts with `npm ci`, which refuses a lockfile that does not cover every platform's packages;
+ * here it would go unnoticed, since node_modules exists.
+ * @returns {Promise<CheckResult>}
+ */
+async function lockfile() {
+  const { ok, output } = await run('npm', ['ci', '--dry-run', '--offline', '--loglevel=error'], {
+    cwd: ROOT,
+  });
+  return { ok, summary: ok ? 'npm ci accepts it' : 'npm ci refuses it: FAILED', output };
 }
 
 /** @returns {CheckResult} */
