@@ -74,11 +74,23 @@ function isDead(file, deadMs) {
 function holderDied(file) {
   const [, pid, host] = /^process (\d+) on (.*)$/.exec(readFileSync(file, 'utf8')) ?? [];
   if (pid === undefined || host !== hostname()) return false;
+  return !isAlive(Number(pid));
+}
+
+/**
+ * A zombie counts as dead: it still has its number, but does nothing any more.
+ * @param {number} pid
+ */
+function isAlive(pid) {
   try {
-    process.kill(Number(pid), 0);
-    return false;
+    process.kill(pid, 0);
   } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === 'ESRCH';
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+  }
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return true;
   }
 }
 

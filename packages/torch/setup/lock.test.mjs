@@ -1,5 +1,7 @@
 /** Two set-ups must never write the cache at once, and a dead one must never block the next. */
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,6 +44,22 @@ test('the lock of a process that died on this machine is taken at once', async (
   writeFileSync(join(folder, 'lock'), `process 999999999 on ${hostname()}`);
   expect(await take(async () => 'yes')).toBe('yes');
   expect(notes).toEqual([]);
+});
+
+test('a killed process that nobody has waited for counts as dead', async () => {
+  // The shell becomes `sleep`, which never waits for the child that the shell had started.
+  const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 30'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const [pid] = await once(parent.stdout, 'data');
+    while (!/\) Z /.test(readFileSync(`/proc/${String(pid).trim()}/stat`, 'utf8'))) await sleep(5);
+    writeFileSync(join(folder, 'lock'), `process ${String(pid).trim()} on ${hostname()}`);
+    expect(await take(async () => 'yes')).toBe('yes');
+    expect(notes).toEqual([]);
+  } finally {
+    parent.kill();
+  }
 });
 
 test('the lock of another machine is taken when it is no longer renewed', async () => {
