@@ -1,4 +1,6 @@
 /** Datasets → typed examples. */
+
+export { BatchPlan, type BatchPlanOptions } from './batches.js';
 export { type DatasetBytes, parseJson, readDatasetFile } from './dataset-file.js';
 export * from './example.js';
 export * from './locate.js';
@@ -6,4 +8,3 @@ export * from './shared-data.js';
 export { loadSquad } from './squad.js';
 export type { SquadVersion } from './squad-json.js';
 export * from './subset.js';
-export { BatchPlan, type BatchPlanOptions } from './batches.js';

@@ -24,9 +24,9 @@ export function renderTable(table: Table, format: 'terminal' | 'markdown' = 'ter
   const right = columns.map((column, i) =>
     column.align === undefined ? rows.some((row) => typeof row[i] === 'number') : column.align === 'right',
   );
-  const escape = format === 'markdown' ? escapeMarkdown : oneLine;
-  const titles = columns.map(({ title }) => escape(title));
-  const body = rows.map((row) => columns.map((column, i) => escape(show(row[i], column.digits))));
+  const clean = format === 'markdown' ? escapeMarkdown : oneLine;
+  const titles = columns.map(({ title }) => clean(title));
+  const body = rows.map((row) => columns.map((column, i) => clean(show(row[i], column.digits))));
   const widths = columns.map((_, i) => Math.max(3, ...[titles, ...body].map((row) => width(row[i]!))));
   const pad = (text: string, i: number) => {
     const blanks = ' '.repeat(widths[i]! - width(text));
