@@ -52,8 +52,7 @@ export function encodeGguf(content: GgufToWrite): Buffer {
     scalar('uint64', tensors.length),
     scalar('uint64', Object.keys(metadata).length),
   ];
-  for (const [key, value] of Object.entries(metadata))
-    header.push(scalar('string', key), ...pairValue(value));
+  for (const [key, value] of Object.entries(metadata)) header.push(scalar('string', key), pairValue(value));
 
   const data: Buffer[] = [];
   let offset = 0;
@@ -73,11 +72,11 @@ function padding(length: number, alignment: number): Buffer {
   return Buffer.alloc((alignment - (length % alignment)) % alignment);
 }
 
-function pairValue({ type, value }: TypedValue): Buffer[] {
-  if (!Array.isArray(value))
-    return [scalar('uint32', GGUF_VALUE_TYPES[type]), scalar(type, value as GgufScalar)];
-  const head = [GGUF_VALUE_TYPES.array, GGUF_VALUE_TYPES[type]].map((id) => scalar('uint32', id));
-  return [...head, scalar('uint64', value.length), ...value.map((item) => scalar(type, item))];
+function pairValue({ type, value }: TypedValue): Buffer {
+  const id = (name: GgufValueType) => scalar('uint32', GGUF_VALUE_TYPES[name]);
+  if (!Array.isArray(value)) return Buffer.concat([id(type), scalar(type, value as GgufScalar)]);
+  const items = value.map((item: GgufScalar) => scalar(type, item));
+  return Buffer.concat([id('array'), id(type), scalar('uint64', value.length), Buffer.concat(items)]);
 }
 
 function scalar(type: TypedValue['type'], value: GgufScalar): Buffer {
