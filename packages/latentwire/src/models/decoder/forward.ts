@@ -6,7 +6,7 @@
 import * as t from '@latentwire/torch';
 import type { LayerAttention, ModelConfig } from '../config/model-config.js';
 import { type AttentionReach, attentionReach } from './attention-mask.js';
-import type { KVCache } from './kv-cache.js';
+import type { AttentionCache } from './kv-cache.js';
 import { type RopeTable, rotate } from './rope.js';
 import type { DecoderWeights, LayerWeights } from './weights.js';
 
@@ -20,7 +20,7 @@ export interface ForwardOptions {
   readonly rightPadded?: boolean;
   /** Default true. False lets every position see every other (encoders). */
   readonly causal?: boolean;
-  readonly cache?: KVCache | null;
+  readonly cache?: AttentionCache | null;
   /** Called with the residual stream [B, T, D] before each layer and, last, with the normalised output. */
   readonly onHidden?: (hidden: t.Tensor, layer: number) => void;
 }
@@ -33,7 +33,7 @@ interface LayerContext {
   readonly cos: t.Tensor;
   readonly sin: t.Tensor;
   readonly reach: AttentionReach;
-  readonly cache: KVCache | null;
+  readonly cache: AttentionCache | null;
 }
 
 /** Embeddings [B, T, D] -> final hidden states [B, T, D] (after the last norm). */

@@ -2,7 +2,17 @@
 import * as t from '@latentwire/torch';
 import type { ModelConfig } from '../config/model-config.js';
 
-export class KVCache implements Disposable {
+/** What the forward pass asks of a cache: keys and values of one call go in, those of all positions come out. */
+export interface AttentionCache {
+  /** Positions of the calls before this one. */
+  readonly length: number;
+  /** k, v [B, Hkv, T, d] of one layer of this call -> keys and values of all positions so far. */
+  append(layer: number, k: t.Tensor, v: t.Tensor): [keys: t.Tensor, values: t.Tensor];
+  /** Ends a call of `positions` positions. */
+  advance(positions: number): void;
+}
+
+export class KVCache implements AttentionCache, Disposable {
   /** Positions filled so far. */
   length = 0;
   readonly #keys: t.Tensor[] = [];
