@@ -20,13 +20,13 @@ export const evaluate: CliCommand = {
       });
     }
     const { findRun, runLocation } = await import('../telemetry/index.js');
-    const { applyAssignments, checkConfig } = await import('../config/index.js');
+    const { applyAssignments, parseConfig } = await import('../config/index.js');
     const { root, name } = runLocation(saveDir);
     const record = findRun(name, { root });
-    const config = applyAssignments(checkConfig(record.config), assignments);
+    const config = applyAssignments(assignments, parseConfig(record.config, record.paths.config));
     const { evaluateSaved } = await import('../training/index.js');
     const { drawRunFigures } = await import('../results/index.js');
     const report = await evaluateSaved(config, { logger, figures: drawRunFigures });
-    return { json: { ...report }, text: scoreTable(report) };
+    return { json: { ...report }, text: await scoreTable(report) };
   },
 };

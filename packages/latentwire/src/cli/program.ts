@@ -7,12 +7,16 @@ import { Command, CommanderError } from 'commander';
 import { resolveConfig } from '../config/index.js';
 import { createLogger } from '../telemetry/index.js';
 import type { CliCommand, CommandCall, CommandResult } from './command.js';
+import { evaluate } from './eval.js';
 import { failureOf, formatFailure } from './failure.js';
+import { inspect } from './inspect.js';
 import { score } from './score.js';
 import { addSettings } from './settings.js';
+import { tokenize } from './tokenize.js';
+import { train } from './train.js';
 
 /** All commands, in the order of `latentwire --help`. */
-export const commands: readonly CliCommand[] = [score];
+export const commands: readonly CliCommand[] = [train, evaluate, score, inspect, tokenize];
 
 /** Where output goes; process.stdout and process.stderr by default. */
 export interface CliOutput {

@@ -25,8 +25,10 @@ export const tokenize: CliCommand = {
     const { loadTokenizer } = await import('../models/index.js');
     const tokenizer = await loadTokenizer(o.model, { logger });
     const [ids] = await tokenizer.encodeBatch([text], { addSpecialTokens: o.specialTokens === true });
-    const tokens = Array.from(ids!, (id) => tokenizer.decode([id], { skipSpecialTokens: false }));
-    const decoded = tokenizer.decode(ids!, { skipSpecialTokens: false });
+    const spell = (some: ArrayLike<number>): Promise<string> =>
+      tokenizer.decode(some, { skipSpecialTokens: false });
+    const tokens = await Promise.all(Array.from(ids!, (id) => spell([id])));
+    const decoded = await spell(ids!);
     return {
       json: {
         ids: Array.from(ids!),

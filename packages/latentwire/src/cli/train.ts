@@ -11,6 +11,6 @@ export const train: CliCommand = {
     const { train: trainWire } = await import('../training/index.js');
     const { drawRunFigures } = await import('../results/index.js');
     const report = await trainWire(settings, { logger, figures: drawRunFigures });
-    return { json: { ...report }, text: scoreTable(report) };
+    return { json: { ...report }, text: await scoreTable(report) };
   },
 };

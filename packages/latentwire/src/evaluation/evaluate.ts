@@ -34,16 +34,16 @@ export interface EvaluationOptions {
 }
 
 /** Rows of plain text (a baseline) -> scores. */
-export function evaluateRows(
+export async function evaluateRows(
   reader: Reader,
   examples: readonly Example[],
   rows: readonly (readonly Segment[])[],
   contextPositions: number,
   options: EvaluationOptions,
   prefix?: { latents: number; of: (rowIndices: readonly number[]) => t.Tensor },
-): ModeResult {
+): Promise<ModeResult> {
   const start = performance.now();
-  const answers = generateAnswers(reader, {
+  const answers = await generateAnswers(reader, {
     rows,
     latents: prefix?.latents ?? 0,
     batchSize: options.batchSize,
@@ -82,7 +82,7 @@ export function evaluateLatents(
   inputs: LatentInputs,
   latents: number,
   options: EvaluationOptions,
-): ModeResult {
+): Promise<ModeResult> {
   const rows = inputs.examples.map((_, i) => latentRow(inputs.head, inputs.tails[i]!));
   return evaluateRows(reader, inputs.examples, rows, latents, options, {
     latents,

@@ -19,7 +19,7 @@ export interface GenerationRequest {
 }
 
 /** Answers in the order of the rows. */
-export function generateAnswers(reader: Reader, request: GenerationRequest): string[] {
+export async function generateAnswers(reader: Reader, request: GenerationRequest): Promise<string[]> {
   const { rows, latents, batchSize } = request;
   const lengths = rows.map((row) =>
     row.reduce((n, s) => n + (s.kind === 'latents' ? latents : s.ids.length), 0),
@@ -29,7 +29,7 @@ export function generateAnswers(reader: Reader, request: GenerationRequest): str
   const answers = new Array<string>(rows.length);
   for (let start = 0; start < order.length; start += batchSize) {
     const indices = order.slice(start, start + batchSize);
-    t.scope(() =>
+    const tokens = t.scope(() =>
       t.noGrad(() => {
         const composed = compose(
           indices.map((i) => rows[i]!),
@@ -42,16 +42,16 @@ export function generateAnswers(reader: Reader, request: GenerationRequest): str
           request.prefix?.(indices) ?? null,
           reader.model.device,
         );
-        const tokens = generate(reader.model, embeds, {
+        return generate(reader.model, embeds, {
           valid,
           maxNewTokens: request.maxNewTokens,
           stopIds: reader.format.stopIds,
         });
-        tokens.forEach((ids, k) => {
-          answers[indices[k]!] = cleanAnswer(reader.tokenizer.decode(ids, { skipSpecialTokens: true }));
-        });
       }),
     );
+    for (const [k, ids] of tokens.entries()) {
+      answers[indices[k]!] = cleanAnswer(await reader.tokenizer.decode(ids));
+    }
     request.onProgress?.(Math.min(start + batchSize, rows.length), rows.length);
   }
   return answers;

@@ -47,38 +47,45 @@ export async function inspectModel(request: InspectRequest, logger: Logger): Pro
       code: 'input',
     });
   }
-  return t.scope(() =>
+  const raw = t.scope(() =>
     t.noGrad(() => {
       const embeds = model.embed(t.tensor([tokens], { dtype: 'int64', device: model.device }));
       const logits = t.squeeze(model.logits(model.hidden(embeds)).to({ dtype: 'float32' }), 0); // [T, V]
       const last = t.select(logits, 0, -1);
       const { values, indices } = t.topk(last, Math.min(request.top, model.config.vocabSize));
       const probabilities = t.gather(t.softmax(last), 0, indices).toArray();
-      const largest = values.toArray();
       const generated =
         request.generate > 0
           ? generate(model, embeds, { maxNewTokens: request.generate, stopIds: loaded.stopIds })[0]!
           : null;
       return {
-        model: request.model,
-        family: model.config.family,
-        parameters: parameterCount(model.config),
-        dtype: request.dtype,
-        device: request.device,
-        tokens,
-        top: indices.toArray().map((id, i) => ({
-          id,
-          token: tokenizer.decode([id], { skipSpecialTokens: false }),
-          logit: largest[i]!,
-          probability: probabilities[i]!,
-        })),
+        ids: indices.toArray(),
+        logits: values.toArray(),
+        probabilities,
         digest: createHash('sha256').update(logits.toBytes()).digest('hex'),
         norm: t.vectorNorm(logits).item(),
-        generated:
-          generated === null
-            ? null
-            : { ids: generated, text: tokenizer.decode(generated, { skipSpecialTokens: true }) },
+        generated,
       };
     }),
   );
+  const spelling = (id: number): Promise<string> => tokenizer.decode([id], { skipSpecialTokens: false });
+  return {
+    model: request.model,
+    family: model.config.family,
+    parameters: parameterCount(model.config),
+    dtype: request.dtype,
+    device: request.device,
+    tokens,
+    top: await Promise.all(
+      raw.ids.map(async (id, i) => ({
+        id,
+        token: await spelling(id),
+        logit: raw.logits[i]!,
+        probability: raw.probabilities[i]!,
+      })),
+    ),
+    digest: raw.digest,
+    norm: raw.norm,
+    generated: raw.generated && { ids: raw.generated, text: await tokenizer.decode(raw.generated) },
+  };
 }

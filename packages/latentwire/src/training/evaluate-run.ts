@@ -54,11 +54,11 @@ export async function evaluateRun(
       const rows = await textBaselineRows(kind, reader, data.examples, latents);
       record(
         MODE_OF[kind],
-        evaluateRows(reader, data.examples, rows, meanContext(kind, data, latents), options),
+        await evaluateRows(reader, data.examples, rows, meanContext(kind, data, latents), options),
       );
     }
     const inputs = { examples: data.examples, contexts: data.contexts, head, tails };
-    record('latent', evaluateLatents(wire, reader, index, inputs, latents, options));
+    record('latent', await evaluateLatents(wire, reader, index, inputs, latents, options));
   }
   return {
     dataset: config.data.dataset,

@@ -73,9 +73,10 @@ function readerOf(loaded: LoadedModel, earlier: readonly Reader[]): Reader {
   for (let i = 2; taken.has(name); i++) name = `${loaded.name}-${i}`;
   const { renderChat } = loaded;
   const format = new PromptFormat({
-    renderChat: renderChat === null ? null : (message) => renderChat([{ role: 'user', content: message }]),
+    renderChat:
+      renderChat === null ? null : (message) => renderChat([{ role: 'user', content: message }], true),
     stopIds: loaded.stopIds,
-    bosId: loaded.tokenizer.bosId ?? null,
+    bosId: loaded.bosId,
   });
   return { name, model: loaded.model, tokenizer: loaded.tokenizer, format };
 }
