@@ -50,6 +50,7 @@ describe('the public surface', () => {
       [
         "model.ids | --model --llama-id --qwen-id | list = []",
         "model.dtype | --dtype | choice = "auto"",
+        "model.prompt | --prompt | choice = "auto"",
         "data.dataset | --dataset | choice = "squad"",
         "data.train_file | --train-file | text? = null",
         "data.dev_file | --dev-file | text? = null",

@@ -28,6 +28,11 @@ export const runConfigSchema = z.strictObject({
       ['auto', 'float32', 'bfloat16', 'float16'],
       { default: 'auto' },
     ),
+    prompt: choice(
+      'how a question is put: with the chat template of the model, or as plain lines; auto: chat if it has one',
+      ['auto', 'chat', 'plain'],
+      { default: 'auto' },
+    ),
   }),
   data: group('Questions to train and to evaluate on', {
     dataset: choice('dataset', ['squad', 'squad_v2'], { default: 'squad' }),

@@ -4,6 +4,7 @@
  */
 import * as t from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
+import { LatentWireError } from '../errors.js';
 import { type LoadedModel, loadModel, resolveDevice, resolveDtype } from '../models/index.js';
 import type { Tokenizer } from '../models/tokenizer/index.js';
 import type { Logger } from '../telemetry/index.js';
@@ -31,7 +32,7 @@ export async function openSession(config: RunConfig, logger: Logger): Promise<Se
   const readers: Reader[] = [];
   for (const id of config.model.ids) {
     const loaded = await loadModel(id, { device, dtype: frozenDtype, logger });
-    readers.push(readerOf(loaded, readers));
+    readers.push(readerOf(loaded, config.model.prompt, readers));
   }
   // fp32 master weights; the forward pass of the encoder computes in the frozen models' dtype.
   const encoder = await loadModel(config.encoder.id, { device, dtype: 'float32', logger });
@@ -67,11 +68,21 @@ export function closeSession(session: Session): void {
   for (const { model } of session.readers) model.dispose();
 }
 
-function readerOf(loaded: LoadedModel, earlier: readonly Reader[]): Reader {
+function readerOf(
+  loaded: LoadedModel,
+  prompt: RunConfig['model']['prompt'],
+  earlier: readonly Reader[],
+): Reader {
   const taken = new Set(earlier.map((reader) => reader.name));
   let name = loaded.name;
   for (let i = 2; taken.has(name); i++) name = `${loaded.name}-${i}`;
-  const { renderChat } = loaded;
+  if (prompt === 'chat' && loaded.renderChat === null) {
+    throw new LatentWireError(`expected a chat template in ${loaded.name}, found none`, {
+      code: 'input',
+      hint: 'use --prompt plain',
+    });
+  }
+  const renderChat = prompt === 'plain' ? null : loaded.renderChat;
   const format = new PromptFormat({
     renderChat:
       renderChat === null ? null : (message) => renderChat([{ role: 'user', content: message }], true),
