@@ -1,9 +1,10 @@
 // @latentwire/torch native bridge: the only translation unit (torch headers cost ~15 s each time they are parsed).
-// Exports are documented where they are defined: handles.h, dispatch.h, autograd.h, tensor_io.h, device.h.
+// Exports are documented where they are defined: handles.h, lists.h, dispatch.h, autograd.h, tensor_io.h, device.h.
 #include "autograd.h"
 #include "device.h"
 #include "dispatch.h"
 #include "handles.h"
+#include "lists.h"
 #include "tensor_io.h"
 
 namespace latentwire {
@@ -24,6 +25,7 @@ void define(napi_env env, napi_value exports, const char* name, napi_callback ca
 
 napi_value init(napi_env env, napi_value exports) {
   define(env, exports, "setErrorFactory", guarded<set_error_factory>);
+  define(env, exports, "listBuffer", guarded<make_list_buffer>);
   define(env, exports, "resolve", guarded<resolve>);
   define(env, exports, "schema", guarded<schema>);
   define(env, exports, "call", call<false>);

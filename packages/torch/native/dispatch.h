@@ -120,10 +120,8 @@ inline c10::IValue to_ivalue(napi_env env, napi_value v, const Parameter& p) {
   switch (p.kind) {
     case Kind::kTensor: return get_tensor(env, v, what);
     case Kind::kTensorList: {
-      uint32_t n = array_length(env, v, what);
       c10::List<at::Tensor> list;
-      list.reserve(n);
-      for (uint32_t i = 0; i < n; i++) list.push_back(get_tensor(env, element(env, v, i), what));
+      for_each_tensor(env, v, what, [&](size_t n) { list.reserve(n); }, [&](const at::Tensor& t) { list.push_back(t); });
       return list;
     }
     case Kind::kOptionalTensorList: {
@@ -154,7 +152,7 @@ inline c10::IValue to_ivalue(napi_env env, napi_value v, const Parameter& p) {
     case Kind::kIntList: {
       // A single number stands for a one-element list, as in `sum(dim=1)`.
       double d;
-      if (napi_get_value_double(env, v, &d) == napi_ok) return std::vector<int64_t>{get_int(env, v, what)};
+      if (napi_get_value_double(env, v, &d) == napi_ok && !is_packed_list(d)) return std::vector<int64_t>{to_int(d, what)};
       return get_int_list(env, v, what);
     }
     case Kind::kFloatList: {

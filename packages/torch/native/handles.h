@@ -3,7 +3,7 @@
 // One table per thread: every Node environment (main, worker) owns its tensors.
 #pragma once
 
-#include "napi_support.h"
+#include "lists.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -123,11 +123,23 @@ inline const at::Tensor& get_tensor(napi_env env, napi_value v, const char* what
   return handles().get(d);
 }
 
-inline std::vector<at::Tensor> get_tensor_list(napi_env env, napi_value v, const char* what) {
+/// Calls `visit` with each tensor of a list of handles (packed or an array), after `reserve` with their number.
+template <class Reserve, class Visit>
+void for_each_tensor(napi_env env, napi_value v, const char* what, Reserve reserve, Visit visit) {
+  PackedList packed = get_packed_list(env, v);
+  if (packed.values != nullptr) {
+    reserve(packed.length);
+    for (size_t i = 0; i < packed.length; i++) visit(handles().get(packed.values[i]));
+    return;
+  }
   uint32_t n = array_length(env, v, what);
+  reserve(n);
+  for (uint32_t i = 0; i < n; i++) visit(get_tensor(env, element(env, v, i), what));
+}
+
+inline std::vector<at::Tensor> get_tensor_list(napi_env env, napi_value v, const char* what) {
   std::vector<at::Tensor> out;
-  out.reserve(n);
-  for (uint32_t i = 0; i < n; i++) out.push_back(get_tensor(env, element(env, v, i), what));
+  for_each_tensor(env, v, what, [&](size_t n) { out.reserve(n); }, [&](const at::Tensor& t) { out.push_back(t); });
   return out;
 }
 

@@ -68,13 +68,14 @@ inline double get_double(napi_env env, napi_value v, const char* what) {
   return d;
 }
 
-inline int64_t get_int(napi_env env, napi_value v, const char* what) {
-  double d = get_double(env, v, what);
+inline int64_t to_int(double d, const char* what) {
   if (d != static_cast<double>(static_cast<int64_t>(d))) {
     throw BridgeError(std::string(what) + ": expected an integer, got " + std::to_string(d));
   }
   return static_cast<int64_t>(d);
 }
+
+inline int64_t get_int(napi_env env, napi_value v, const char* what) { return to_int(get_double(env, v, what), what); }
 
 inline bool get_bool(napi_env env, napi_value v, const char* what) {
   bool b;
@@ -102,13 +103,6 @@ inline napi_value element(napi_env env, napi_value array, uint32_t i) {
   napi_value v;
   napi_get_element(env, array, i, &v);
   return v;
-}
-
-inline std::vector<int64_t> get_int_list(napi_env env, napi_value v, const char* what) {
-  uint32_t n = array_length(env, v, what);
-  std::vector<int64_t> out(n);
-  for (uint32_t i = 0; i < n; i++) out[i] = get_int(env, element(env, v, i), what);
-  return out;
 }
 
 inline napi_valuetype type_of(napi_env env, napi_value v) {

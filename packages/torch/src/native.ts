@@ -24,6 +24,7 @@ export type NativeValue =
 
 export interface NativeBridge {
   setErrorFactory(factory: (message: string, operator: string, schema: string, args: string) => Error): void;
+  listBuffer(): ArrayBuffer;
   resolve(name: string): OperatorId;
   schema(operator: OperatorId): string;
   call(operator: OperatorId, ...args: NativeValue[]): unknown;

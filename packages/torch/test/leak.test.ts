@@ -53,7 +53,7 @@ describe('2,000 training steps', () => {
       });
 
     const first = step();
-    for (let i = 0; i < 500; i++) step();
+    for (let i = 0; i < 300; i++) step();
     const live = t.liveTensors();
     const before = process.memoryUsage().rss;
     let last = first;

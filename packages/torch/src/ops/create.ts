@@ -3,6 +3,7 @@ import { type Device, parseDevice } from '../device.js';
 import { op, run } from '../dispatch.js';
 import { type DType, dtypeCode, optionalDtypeCode } from '../dtype.js';
 import { TorchError } from '../error.js';
+import { packIntegers } from '../list.js';
 import { native } from '../native.js';
 import type { Generator } from '../random/generator.js';
 import { type Nested, Tensor } from '../tensor.js';
@@ -35,13 +36,13 @@ const FULL_LIKE = op('aten::full_like');
 
 /** Uninitialised memory of the given shape. */
 export const empty = (shape: readonly number[], o: TensorOptions = {}): Tensor =>
-  run(EMPTY, shape, codeOf(o), undefined, deviceOf(o));
+  run(EMPTY, packIntegers(shape), codeOf(o), undefined, deviceOf(o));
 export const zeros = (shape: readonly number[], o: TensorOptions = {}): Tensor =>
-  run(ZEROS, shape, codeOf(o), undefined, deviceOf(o));
+  run(ZEROS, packIntegers(shape), codeOf(o), undefined, deviceOf(o));
 export const ones = (shape: readonly number[], o: TensorOptions = {}): Tensor =>
-  run(ONES, shape, codeOf(o), undefined, deviceOf(o));
+  run(ONES, packIntegers(shape), codeOf(o), undefined, deviceOf(o));
 export const full = (shape: readonly number[], value: number, o: TensorOptions = {}): Tensor =>
-  run(FULL, shape, value, codeOf(o), undefined, deviceOf(o));
+  run(FULL, packIntegers(shape), value, codeOf(o), undefined, deviceOf(o));
 /** [start, end) in steps; dtype int64 unless asked otherwise. */
 export const arange = (start: number, end: number, step = 1, o: TensorOptions = {}): Tensor =>
   run(ARANGE, start, end, step, codeOf(o, 'int64'), undefined, deviceOf(o));
@@ -52,17 +53,18 @@ export const eye = (n: number, o: TensorOptions = {}): Tensor =>
 
 /** Standard normal values; from the device's default generator unless one is given. */
 export const randn = (shape: readonly number[], o: TensorOptions & { generator?: Generator } = {}): Tensor =>
-  run(RANDN, shape, o.generator?.id, codeOf(o), undefined, deviceOf(o));
+  run(RANDN, packIntegers(shape), o.generator?.id, codeOf(o), undefined, deviceOf(o));
 /** Uniform values in [0, 1). */
 export const rand = (shape: readonly number[], o: TensorOptions & { generator?: Generator } = {}): Tensor =>
-  run(RAND, shape, o.generator?.id, codeOf(o), undefined, deviceOf(o));
+  run(RAND, packIntegers(shape), o.generator?.id, codeOf(o), undefined, deviceOf(o));
 /** Integers in [low, high), int64 unless asked otherwise. */
 export const randint = (
   low: number,
   high: number,
   shape: readonly number[],
   o: TensorOptions & { generator?: Generator } = {},
-): Tensor => run(RANDINT, low, high, shape, o.generator?.id, codeOf(o, 'int64'), undefined, deviceOf(o));
+): Tensor =>
+  run(RANDINT, low, high, packIntegers(shape), o.generator?.id, codeOf(o, 'int64'), undefined, deviceOf(o));
 export const randperm = (n: number, o: TensorOptions & { generator?: Generator } = {}): Tensor =>
   run(RANDPERM, n, o.generator?.id, codeOf(o, 'int64'), undefined, deviceOf(o));
 

@@ -1,6 +1,7 @@
 /** Neural-network functions: activations over a dimension, losses, normalisation, attention, lookup. */
 import { hasOperator, op, run } from '../dispatch.js';
 import { type DType, optionalDtypeCode } from '../dtype.js';
+import { packIntegers } from '../list.js';
 import type { Tensor } from '../tensor.js';
 import { add, mul, rsqrt, square } from './pointwise.js';
 import { mean } from './reduce.js';
@@ -93,7 +94,7 @@ export const layerNorm = (
   run(
     LAYER_NORM,
     x.handle,
-    [x.size(-1)],
+    packIntegers([x.size(-1)]),
     weight === null ? null : weight.handle,
     bias === null ? null : bias.handle,
     eps,
@@ -102,7 +103,7 @@ export const layerNorm = (
 /** x / rms(x) * weight over the last dimension (Zhang & Sennrich 2019). */
 export function rmsNorm(x: Tensor, weight: Tensor | null = null, eps = 1e-6): Tensor {
   if (hasOperator(RMS_NORM)) {
-    return run(RMS_NORM, x.handle, [x.size(-1)], weight === null ? null : weight.handle, eps);
+    return run(RMS_NORM, x.handle, packIntegers([x.size(-1)]), weight === null ? null : weight.handle, eps);
   }
   const y = mul(x, rsqrt(add(mean(square(x), -1, true), eps)));
   return weight === null ? y : mul(y, weight);

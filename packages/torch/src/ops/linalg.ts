@@ -1,5 +1,6 @@
 /** Products of matrices and vectors. */
-import { handles, op, run, runMany } from '../dispatch.js';
+import { op, run, runMany } from '../dispatch.js';
+import { packTensors } from '../list.js';
 import type { Tensor } from '../tensor.js';
 
 const MATMUL = op('aten::matmul');
@@ -27,7 +28,7 @@ export const linear = (x: Tensor, weight: Tensor, bias: Tensor | null = null): T
 export const outer = (a: Tensor, b: Tensor): Tensor => run(OUTER, a.handle, b.handle);
 export const dot = (a: Tensor, b: Tensor): Tensor => run(DOT, a.handle, b.handle);
 export const einsum = (equation: string, tensors: readonly Tensor[]): Tensor =>
-  run(EINSUM, equation, handles(tensors));
+  run(EINSUM, equation, packTensors(tensors));
 /** Orthonormal factor Q of the reduced QR decomposition. */
 export function orthonormal(x: Tensor): Tensor {
   const [q, r] = runMany(QR, x.handle, 'reduced');
