@@ -14,6 +14,9 @@ import { formatBytes, formatSeconds } from '../packages/torch/setup/report.mjs';
 /** @typedef {import('../packages/torch/setup/process.mjs').Env} Env */
 /** @typedef {{ version?: string, integrity?: string, link?: boolean, optional?: boolean }} LockEntry */
 
+/** Requests that may fail before the first answer; npm has fifteen under way at once. */
+const ENOUGH_FAILURES = 20;
+
 /**
  * @param {string} root
  * @returns {{ inSync: boolean, count: number }} count: packages installed
@@ -62,17 +65,23 @@ export async function installPackages({ root, env, step }) {
     () => step.progress(`npm ci: ${formatSeconds(performance.now() - started)} so far`),
     1000,
   );
-  const retries = ['--fetch-retries=3', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=10000'];
-  const args = [
-    ...first,
-    'ci',
-    '--no-audit',
-    '--no-fund',
-    '--prefer-offline',
-    '--loglevel=error',
-    ...retries,
-  ];
-  const result = await run(command, args, { cwd: root, env, log }).finally(() => clearInterval(ticker));
+  const retries = ['--fetch-retries=3', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=8000'];
+  const args = [...first, 'ci', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=http', ...retries];
+  // Without a network npm tries each package four times, for minutes; this many failures and no answer are enough.
+  const giveUp = new AbortController();
+  let answers = 0;
+  let failures = 0;
+  const result = await run(command, args, {
+    cwd: root,
+    env,
+    log,
+    signal: giveUp.signal,
+    onLine(line) {
+      if (/^npm http fetch GET [23]\d\d /.test(line)) answers++;
+      if (/^npm http .* attempt \d+ failed with /.test(line)) failures++;
+      if (answers === 0 && failures >= ENOUGH_FAILURES) giveUp.abort();
+    },
+  }).finally(() => clearInterval(ticker));
   if (!result.ok) throw npmError(result, log);
   rmSync(log, { force: true });
   return `${packagesInSync(root).count} npm packages, ${formatBytes(folderBytes(join(root, 'node_modules')))} on disk`;
@@ -97,13 +106,11 @@ function npmCommand(env) {
  * @param {string} log
  */
 export function npmError({ output, code }, log) {
-  const lines = output.split('\n').filter((line) => /^npm (error|ERR!)/i.test(line));
-  const detail = (
-    lines.find(
-      (line) =>
-        /^npm (error|ERR!)\s+\S/i.test(line) && !/error code|A complete log|errno|syscall/i.test(line),
-    ) ?? `npm ci ended with code ${code}`
-  ).slice(0, 300);
+  const lines = output.split('\n');
+  const telling = (/** @type {string} */ line) =>
+    /^npm (error|ERR!)\s+\S/i.test(line) && !/error code|A complete log|errno|syscall/i.test(line);
+  const attempt = lines.findLast((line) => /attempt \d+ failed with/.test(line));
+  const detail = (lines.find(telling) ?? attempt ?? `npm ci ended with code ${code}`).slice(0, 300);
   const network =
     /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|EIDLETIMEOUT|ERR_TLS|SELF_SIGNED_CERT\w*|UNABLE_TO_\w+)\b/;
   if (network.test(output)) {

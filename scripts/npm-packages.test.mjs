@@ -80,6 +80,11 @@ describe('npm failures', () => {
       /connect ECONNREFUSED/,
     ],
     [
+      'npm http fetch GET https://r/zod attempt 3 failed with EAI_AGAIN',
+      /no connection to the npm registry/,
+      /attempt 3 failed with EAI_AGAIN/,
+    ],
+    [
       'npm error code EUSAGE\nnpm error\nnpm error `npm ci` can only install packages when in sync\nnpm error Missing: zod@4 from lock file',
       /package-lock\.json to agree/,
       /can only install/,

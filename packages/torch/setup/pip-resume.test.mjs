@@ -117,7 +117,7 @@ const environment = () => ({
 });
 
 function get() {
-  const pip = { python: PYTHON, env: environment(), log: join(folder, 'pip.log') };
+  const pip = { python: PYTHON, env: environment(), log: join(folder, 'pip.log'), version: '26.3' };
   return download(pip, ['torch'], {
     folder: join(folder, 'wheels'),
     parts: join(folder, 'parts'),

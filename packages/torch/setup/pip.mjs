@@ -9,9 +9,10 @@ import { aptCommand, aptInstall, mayUseApt } from './apt.mjs';
 import { SetupError } from './errors.mjs';
 import { run, which } from './process.mjs';
 import { probePython } from './python.mjs';
+import { isAtLeast } from './torch-package.mjs';
 
 /** @typedef {import('./process.mjs').Env} Env */
-/** @typedef {{ python: string, env: Env, log: string }} Pip */
+/** @typedef {{ python: string, env: Env, log: string, version: string }} Pip */
 
 /** The pip whose downloads can be continued after a kill (see pip_resume.py); another one works without that. */
 const PIP_VERSION = '26.3';
@@ -22,17 +23,22 @@ const RESUME = fileURLToPath(new URL('pip_resume.py', import.meta.url));
  * @param {import('./cache.mjs').Cache} cache
  * @param {Env} env
  * @param {import('./report.mjs').Reporter} report
+ * @param {import('./report.mjs').Step} step
  * @returns {Promise<Pip>}
- * @throws {SetupError} no-python, no-pip
+ * @throws {SetupError} no-python, no-pip, no-network
  */
-export async function preparePip(cache, env, report) {
+export async function preparePip(cache, env, report, step) {
   const pip = {
     python: join(cache.pip, 'bin/python'),
     env: pipEnvironment(env),
     log: join(cache.logs, 'pip.log'),
+    version: '',
   };
   const marker = join(cache.pip, 'complete');
-  if (existsSync(marker) && (await run(pip.python, ['-I', '-m', 'pip', '--version'], pip)).ok) return pip;
+  if (existsSync(marker)) {
+    pip.version = await askVersion(pip);
+    if (pip.version) return pip;
+  }
   rmSync(cache.pip, { recursive: true, force: true });
 
   if (!which('python3', env)) {
@@ -53,14 +59,51 @@ export async function preparePip(cache, env, report) {
     });
   }
   await makeEnvironment(python, cache.pip, pip, report);
-  // Not fatal: the pip that came with Python downloads as well, it only starts over after a kill.
-  await run(
-    pip.python,
-    ['-I', '-m', 'pip', 'install', '--quiet', '--no-input', '--retries', '1', `pip==${PIP_VERSION}`],
-    pip,
-  );
+  step.progress(`updating the private pip to ${PIP_VERSION}`);
+  const update = [
+    '-I',
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--no-input',
+    '--retries',
+    '1',
+    `pip==${PIP_VERSION}`,
+  ];
+  const { ok, output } = await run(pip.python, update, pip);
+  // The pip that came with Python downloads as well, it only starts over after a kill; but not without a network.
+  if (!ok && diagnose(output).problem === 'network') throw noNetwork(diagnose(output).detail, pip);
   writeFileSync(marker, '');
-  return pip;
+  return { ...pip, version: await askVersion(pip) };
+}
+
+/**
+ * @param {Pip} pip
+ * @returns {Promise<string>} empty when this pip does not run
+ */
+async function askVersion(pip) {
+  const { ok, stdout } = await run(pip.python, ['-I', '-m', 'pip', '--version'], pip);
+  return (ok && /^pip (\S+)/.exec(stdout)?.[1]) || '';
+}
+
+/**
+ * @param {string} detail
+ * @param {Pip} pip
+ */
+export function noNetwork(detail, { log }) {
+  return new SetupError(
+    'no-network',
+    'expected to download torch with pip, got no connection to the package index',
+    {
+      detail,
+      log,
+      fix: [
+        'connect (behind a proxy or mirror: set HTTPS_PROXY, PIP_INDEX_URL or PIP_CERT), then run the same command again: it continues where it stopped',
+        'point LATENTWIRE_TORCH at a torch that is already on this machine',
+      ],
+    },
+  );
 }
 
 /**
@@ -167,7 +210,7 @@ export async function download(
     '--only-binary=:all:',
     '--no-cache-dir',
     '--progress-bar',
-    'raw',
+    isAtLeast(pip.version, '24.1') ? 'raw' : 'off', // older ones cannot print numbers for programs
     '--retries',
     '2',
   ];

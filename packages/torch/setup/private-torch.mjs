@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { folderBytes, requireFreeSpace } from './disk.mjs';
 import { SetupError } from './errors.mjs';
 import { COMPLETE_MARKER } from './find-torch.mjs';
-import { download, preparePip } from './pip.mjs';
+import { download, noNetwork, preparePip } from './pip.mjs';
 import { run } from './process.mjs';
 import { formatBytes } from './report.mjs';
 import { MINIMUM_TORCH, readTorch } from './torch-package.mjs';
@@ -42,7 +42,7 @@ export async function installTorch({ cache, env, cuda, report, step }) {
   const kind = cuda ? 'cuda' : 'cpu';
   requireFreeSpace([{ what: `torch (${kind})`, folder: cache.torch, bytes: PEAK_BYTES[kind] }]);
   step.progress('preparing pip');
-  const pip = await preparePip(cache, env, report);
+  const pip = await preparePip(cache, env, report, step);
   const wheels = join(cache.downloads, kind);
   const parts = join(cache.downloads, 'parts');
 
@@ -216,20 +216,7 @@ function failUnlessOk(result, pip) {
   if (result.ok) return;
   const again = 'run the same command again: it continues where it stopped';
   const local = 'point LATENTWIRE_TORCH at a torch that is already on this machine';
-  if (result.problem === 'network') {
-    throw new SetupError(
-      'no-network',
-      'expected to download torch with pip, got no connection to the package index',
-      {
-        detail: result.detail,
-        log: pip.log,
-        fix: [
-          `connect (behind a proxy or mirror: set HTTPS_PROXY, PIP_INDEX_URL or PIP_CERT), then ${again}`,
-          local,
-        ],
-      },
-    );
-  }
+  if (result.problem === 'network') throw noNetwork(result.detail, pip);
   if (result.problem === 'disk')
     throw Object.assign(new Error(result.detail), { code: 'ENOSPC', path: 'the cache folder' });
   if (result.problem === 'no-match') {

@@ -20,18 +20,24 @@ import { createInterface } from 'node:readline';
 
 const KEPT_CHARACTERS = 1_000_000;
 
+/** How long a program may take to end when asked to. */
+const PATIENCE_MS = 2000;
+
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set();
+/** Told to stop: nobody shall mistake the end of a program for its failure. */
+let stopping = false;
 
 /**
  * Runs a program to its end. Never throws for what the program does: the caller turns results into errors.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: Env, log?: string, timeoutMs?: number, onLine?: (line: string) => void }} [options]
- *   log: file that gets every line as well (created, or appended to)
+ * @param {{ cwd?: string, env?: Env, log?: string, timeoutMs?: number, signal?: AbortSignal,
+ *   onLine?: (line: string) => void }} [options]
+ *   log: file that gets every line as well (created, or appended to); signal: kills the program
  * @returns {Promise<RunResult>}
  */
-export async function run(command, args, { cwd, env = process.env, log, timeoutMs, onLine } = {}) {
+export async function run(command, args, { cwd, env = process.env, log, timeoutMs, signal, onLine } = {}) {
   if (log) mkdirSync(dirname(log), { recursive: true });
   const logStream = log ? createWriteStream(log, { flags: 'a' }) : undefined;
   logStream?.write(`$ ${[command, ...args].join(' ')}\n`);
@@ -46,6 +52,7 @@ export async function run(command, args, { cwd, env = process.env, log, timeoutM
         child.kill('SIGKILL');
       }, timeoutMs)
     : undefined;
+  signal?.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
   createInterface({ input: child.stdout }).on('line', (line) => {
     stdout = `${stdout}${line}\n`.slice(-KEPT_CHARACTERS);
     take(line);
@@ -68,6 +75,7 @@ export async function run(command, args, { cwd, env = process.env, log, timeoutM
     });
     child.on('close', (code) => resolve({ code: code ?? -1, missing: false }));
   });
+  if (stopping) await new Promise(() => {});
   clearTimeout(timer);
   running.delete(child);
   if (logStream) await new Promise((resolve) => logStream.end(() => resolve(undefined)));
@@ -76,14 +84,26 @@ export async function run(command, args, { cwd, env = process.env, log, timeoutM
 
 /**
  * Ends what still runs when the set-up itself is told to stop, so that no download goes on unseen.
- * @param {(signal: NodeJS.Signals) => void} onStop  says goodbye; the process exits after it
+ * @param {() => void} onStop  says goodbye; the process exits after it
  */
 export function stopChildrenOnSignal(onStop) {
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.once(signal, () => {
-      for (const child of running) child.kill('SIGTERM');
-      onStop(signal);
-      process.exit(signal === 'SIGINT' ? 130 : 143);
+      stopping = true;
+      onStop();
+      const exit = () => process.exit(signal === 'SIGINT' ? 130 : 143);
+      if (running.size === 0) exit();
+      for (const child of running) {
+        child.once('close', () => {
+          running.delete(child);
+          if (running.size === 0) exit();
+        });
+        child.kill('SIGTERM');
+      }
+      setTimeout(() => {
+        for (const child of running) child.kill('SIGKILL'); // npm does not listen to anything milder
+        exit();
+      }, PATIENCE_MS);
     });
   }
 }
