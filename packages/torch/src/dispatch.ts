@@ -23,8 +23,5 @@ export function runInPlace(id: OperatorId, self: Tensor, ...args: NativeValue[])
   return self;
 }
 
-/** Whether this torch has the operator. */
-export const hasOperator = (id: OperatorId): boolean => native.schema(id) !== '';
-
 /** Handles of a tensor list. */
 export const handles = (tensors: readonly Tensor[]): Handle[] => tensors.map((t) => t.handle);

@@ -1,10 +1,8 @@
 /** Neural-network functions: activations over a dimension, losses, normalisation, attention, lookup. */
-import { hasOperator, op, run } from '../dispatch.js';
+import { op, run } from '../dispatch.js';
 import { type DType, optionalDtypeCode } from '../dtype.js';
 import { packIntegers } from '../list.js';
 import type { Tensor } from '../tensor.js';
-import { add, mul, rsqrt, square } from './pointwise.js';
-import { mean } from './reduce.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';
 const REDUCTION: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };
@@ -101,13 +99,8 @@ export const layerNorm = (
   );
 
 /** x / rms(x) * weight over the last dimension (Zhang & Sennrich 2019). */
-export function rmsNorm(x: Tensor, weight: Tensor | null = null, eps = 1e-6): Tensor {
-  if (hasOperator(RMS_NORM)) {
-    return run(RMS_NORM, x.handle, packIntegers([x.size(-1)]), weight === null ? null : weight.handle, eps);
-  }
-  const y = mul(x, rsqrt(add(mean(square(x), -1, true), eps)));
-  return weight === null ? y : mul(y, weight);
-}
+export const rmsNorm = (x: Tensor, weight: Tensor | null = null, eps = 1e-6): Tensor =>
+  run(RMS_NORM, x.handle, packIntegers([x.size(-1)]), weight === null ? null : weight.handle, eps);
 
 /** Rows of weight [V, D] by ids (int64, any shape) -> [..., D]. */
 export const embedding = (weight: Tensor, ids: Tensor): Tensor => run(EMBEDDING, weight.handle, ids.handle);
