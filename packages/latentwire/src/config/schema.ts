@@ -79,10 +79,19 @@ export const runConfigSchema = z.strictObject({
     disable_adapter: toggle('ablation: one linear projection in place of the adapter'),
     disable_calibration: toggle('ablation: do not scale the prefix to the RMS of the embedding table'),
   }),
-  objective: group('What is minimised: cross-entropy of answer and end token', {
+  objective: group('What is minimised: cross-entropy of answer and end token, and of the context itself', {
     max_answer_tokens: integer('longest supervised answer, in tokens; the rest is cut', {
       min: 1,
       default: 32,
+    }),
+    reconstruction_weight: number(
+      'weight of repeating the context from its latents, beside the answer; 0: answers alone',
+      { min: 0, default: 0.5 },
+    ),
+    pretrain_share: number('share of all steps, at the start, that train the reconstruction alone', {
+      min: 0,
+      max: 1,
+      default: 0.4,
     }),
   }),
   optimizer: group('AdamW', {

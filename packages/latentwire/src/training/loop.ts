@@ -6,7 +6,7 @@ import { type Logger, Progress, type Run } from '../telemetry/index.js';
 import { wireOptimizer } from './optimizer.js';
 import type { PreparedData } from './prepare.js';
 import type { Session } from './session.js';
-import { trainStep } from './step.js';
+import { type ObjectiveWeights, trainStep } from './step.js';
 
 export interface LoopResult {
   readonly steps: number;
@@ -38,7 +38,12 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
     encoderLr: config.optimizer.encoder_lr,
     weightDecay: config.optimizer.weight_decay,
   });
-  const options = { latents: config.wire.latent_len, maxGradNorm: config.optimizer.max_grad_norm };
+  const { reconstruction_weight, pretrain_share } = config.objective;
+  // Stage one teaches the reader to find the text in the latents; answers alone are too thin a signal for that.
+  const weightsAt = (position: number): ObjectiveWeights =>
+    reconstruction_weight > 0 && position < pretrain_share * totalSteps
+      ? { answer: 0, reconstruction: 1 }
+      : { answer: 1, reconstruction: reconstruction_weight };
   logger.info('training', {
     steps: totalSteps,
     steps_per_epoch: stepsPerEpoch,
@@ -56,7 +61,8 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
   const timeShare = (): number => (max_minutes === null ? 0 : elapsed() / (max_minutes * 60));
   while (step < totalSteps && timeShare() < 1) {
     const began = performance.now();
-    const factor = t.optim.learningRateFactor(schedule, Math.max(step, Math.floor(totalSteps * timeShare())));
+    const position = Math.max(step, Math.floor(totalSteps * timeShare()));
+    const factor = t.optim.learningRateFactor(schedule, position);
     const epoch = Math.floor(step / stepsPerEpoch);
     const first = (step % stepsPerEpoch) * grad_accum;
     const last = Math.min(first + grad_accum, plan.batchesPerEpoch);
@@ -65,7 +71,11 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
     dataSeconds += (performance.now() - began) / 1000;
 
     optimizer.setLrFactor(factor);
-    const result = trainStep(wire, data, optimizer, microBatches, options);
+    const result = trainStep(wire, data, optimizer, microBatches, {
+      latents: config.wire.latent_len,
+      maxGradNorm: config.optimizer.max_grad_norm,
+      weights: weightsAt(position),
+    });
     step++;
     samples += result.examples;
     finalLoss = result.loss;
@@ -74,6 +84,8 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
       step,
       epoch,
       loss: result.loss,
+      answer_loss: result.answerLoss,
+      reconstruction_loss: result.reconstructionLoss,
       lr: config.optimizer.lr * factor,
       grad_norm: result.gradNorm,
       samples: result.examples,

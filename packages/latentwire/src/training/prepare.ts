@@ -1,7 +1,7 @@
 /** Tokenises a dataset once for the encoder and for every reader. Contexts shared by questions are done once. */
 import type { Example } from '../data/index.js';
 import type { Tokenizer } from '../models/tokenizer/index.js';
-import { answerTokens, headTokens, type Reader, tailTokens } from '../wire/index.js';
+import { answerTokens, headTokens, type Reader, repeatTokens, tailTokens } from '../wire/index.js';
 
 export interface PreparedReader {
   readonly reader: Reader;
@@ -10,6 +10,12 @@ export interface PreparedReader {
   readonly tails: readonly Int32Array[];
   /** Per example: answer and stop token; empty arrays when not asked for. */
   readonly targets: readonly Int32Array[];
+  /** For the reconstruction of contexts; null when not asked for. */
+  readonly repeat: {
+    readonly tail: Int32Array;
+    /** Per example: the context in the reader's tokens, cut where the encoder's is; then the stop token. */
+    readonly targets: readonly Int32Array[];
+  } | null;
 }
 
 export interface PreparedData {
@@ -28,6 +34,8 @@ export interface PrepareOptions {
   readonly maxContextTokens: number;
   /** null: no targets (evaluation). */
   readonly maxAnswerTokens: number | null;
+  /** Also prepare the contexts as targets. */
+  readonly reconstruction: boolean;
 }
 
 /** @param examples Each needs an answer when targets are asked for; unanswerable ones train the empty answer. */
@@ -53,9 +61,25 @@ export async function prepareData(
               examples.map((e) => e.answers[0] ?? ''),
               options.maxAnswerTokens,
             ),
+      repeat: options.reconstruction ? await repeatTargets(reader, examples, options.maxContextTokens) : null,
     });
   }
   return { examples, contexts, truncatedContexts: truncated, readers };
+}
+
+async function repeatTargets(
+  reader: Reader,
+  examples: readonly Example[],
+  maxTokens: number,
+): Promise<PreparedReader['repeat']> {
+  const unique = [...new Map(examples.map((e) => [e.contextId, e.context])).entries()];
+  const encoded = await answerTokens(
+    reader,
+    unique.map(([, context]) => context),
+    maxTokens,
+  );
+  const byId = new Map(unique.map(([id], i) => [id, encoded[i]!]));
+  return { tail: await repeatTokens(reader), targets: examples.map((e) => byId.get(e.contextId)!) };
 }
 
 async function encodeContexts(

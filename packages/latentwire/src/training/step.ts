@@ -6,8 +6,12 @@ import type { WireOptimizer } from './optimizer.js';
 import type { PreparedData, PreparedReader } from './prepare.js';
 
 export interface StepResult {
-  /** Mean −log p per target token, averaged over readers. */
+  /** Weighted sum of the parts. */
   readonly loss: number;
+  /** Mean −log p per answer token, averaged over readers; null when not trained in this step. */
+  readonly answerLoss: number | null;
+  /** Mean −log p per context token; null when not trained in this step. */
+  readonly reconstructionLoss: number | null;
   /** Norm of all gradients before clipping. */
   readonly gradNorm: number;
   readonly examples: number;
@@ -21,6 +25,20 @@ export interface StepOptions {
   readonly latents: number;
   /** 0 = no clipping */
   readonly maxGradNorm: number;
+  /** Weight of each part of the objective; a part of weight 0 is not computed. */
+  readonly weights: ObjectiveWeights;
+}
+
+export interface ObjectiveWeights {
+  readonly answer: number;
+  readonly reconstruction: number;
+}
+
+/** Rows that one part of the objective supervises, per reader. */
+interface Part {
+  readonly weight: number;
+  readonly tail: (reader: PreparedReader, example: number) => Int32Array;
+  readonly target: (reader: PreparedReader, example: number) => Int32Array;
 }
 
 /** @param microBatches example indices; their gradients add up to that of one big batch. */
@@ -32,57 +50,81 @@ export function trainStep(
   options: StepOptions,
 ): StepResult {
   const all = microBatches.flat();
-  const targetsOf = (r: PreparedReader): number => all.reduce((n, i) => n + r.targets[i]!.length, 0);
-  const denominators = data.readers.map((r) => targetsOf(r) * data.readers.length);
+  const parts = objectiveParts(options.weights);
+  const targetTokens = parts.map((part) =>
+    data.readers.map((r) => all.reduce((n, i) => n + part.target(r, i).length, 0)),
+  );
   return t.scope(() => {
-    let loss = t.zeros([], { device: data.readers[0]!.reader.model.device });
+    const device = data.readers[0]!.reader.model.device;
+    const losses = parts.map(() => t.zeros([], { device }));
     let tokens = 0;
     for (const indices of microBatches) {
-      const micro = t.scope(() => {
+      t.scope(() => {
         const texts = encoderBatch(indices.map((i) => data.contexts[i]!));
-        const z = wire.encode(texts);
         tokens += texts.lengths.reduce((a, b) => a + b, 0);
-        let sum: t.Tensor | null = null;
+        const z = wire.encode(texts);
+        const terms: t.Tensor[] = [];
         data.readers.forEach((prepared, k) => {
-          const composed = trainingBatch(prepared, indices, options.latents);
-          tokens += composed.valid === null ? composed.ids.length : count(composed);
-          const part = answerLoss(prepared.reader.model, composed, wire.prefix(z, k), denominators[k]!);
-          sum = sum === null ? part : t.add(sum, part);
+          const prefix = wire.prefix(z, k);
+          parts.forEach((part, p) => {
+            const composed = trainingBatch(prepared, indices, part, options.latents);
+            tokens += realTokens(composed);
+            const denominator = targetTokens[p]![k]! * data.readers.length;
+            const loss = answerLoss(prepared.reader.model, composed, prefix, denominator);
+            t.noGrad(() => t.add_(losses[p]!, loss));
+            terms.push(t.mul(loss, part.weight));
+          });
         });
-        t.backward(sum!);
-        return (sum! as t.Tensor).detach();
+        t.backward(terms.reduce((a, b) => t.add(a, b)));
       });
-      loss = t.add(loss, micro);
     }
     const params = wire.parameters();
     const norm = t.optim.clipGradNorm(params, options.maxGradNorm === 0 ? Infinity : options.maxGradNorm);
     optimizer.adamw.step();
     t.zeroGrad(params);
+    const values = losses.map((loss) => loss.item());
     return {
-      loss: loss.item(),
+      loss: values.reduce((sum, value, p) => sum + value * parts[p]!.weight, 0),
+      answerLoss: options.weights.answer > 0 ? values[0]! : null,
+      reconstructionLoss: options.weights.reconstruction > 0 ? values.at(-1)! : null,
       gradNorm: norm.item(),
       examples: all.length,
-      targetTokens: data.readers.reduce((n, r) => n + targetsOf(r), 0),
+      targetTokens: targetTokens.flat().reduce((a, b) => a + b, 0),
       tokens,
     };
   });
 }
 
-/** [head | latents | tail | answer, stop] of each example, padded on the right. */
-export function trainingBatch(
+function objectiveParts(weights: ObjectiveWeights): Part[] {
+  const answer: Part = {
+    weight: weights.answer,
+    tail: (r, i) => r.tails[i]!,
+    target: (r, i) => r.targets[i]!,
+  };
+  const reconstruction: Part = {
+    weight: weights.reconstruction,
+    tail: (r) => r.repeat!.tail,
+    target: (r, i) => r.repeat!.targets[i]!,
+  };
+  return [answer, reconstruction].filter((part) => part.weight > 0);
+}
+
+/** [head | latents | tail | target, stop] of each example, padded on the right. */
+function trainingBatch(
   prepared: PreparedReader,
   indices: readonly number[],
+  part: Part,
   latents: number,
 ): ComposedBatch {
   const rows = indices.map((i): Segment[] => [
     { kind: 'tokens', ids: prepared.head },
     { kind: 'latents' },
-    { kind: 'tokens', ids: prepared.tails[i]! },
-    { kind: 'target', ids: prepared.targets[i]! },
+    { kind: 'tokens', ids: part.tail(prepared, i) },
+    { kind: 'target', ids: part.target(prepared, i) },
   ]);
   return compose(rows, 'right', latents);
 }
 
-function count(composed: ComposedBatch): number {
-  return composed.valid!.reduce((a, b) => a + b, 0);
+function realTokens(composed: ComposedBatch): number {
+  return composed.valid === null ? composed.ids.length : composed.valid.reduce((a, b) => a + b, 0);
 }

@@ -99,6 +99,10 @@ export function tinySession(seed: number, examples: number): TinySession {
           head: Int32Array.from([2, 3]),
           tails: range.map((i) => ids(2 + (i % 3), i + 1)),
           targets: range.map((i) => Int32Array.from([...ids(1 + (i % 2), i + 2), 1])),
+          repeat: {
+            tail: Int32Array.from([4]),
+            targets: range.map((i) => Int32Array.from([...ids(4 + (i % 6), i), 1])),
+          },
         },
       ],
     },

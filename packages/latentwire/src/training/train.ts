@@ -80,6 +80,7 @@ async function prepare(session: Session, split: 'train' | 'dev', logger: Logger)
     readers: session.readers,
     maxContextTokens: config.encoder.max_tokens,
     maxAnswerTokens: split === 'train' ? config.objective.max_answer_tokens : null,
+    reconstruction: split === 'train' && config.objective.reconstruction_weight > 0,
   });
   logger.info(`tokenised ${split}`, { examples: examples.length });
   if (data.truncatedContexts > 0) {

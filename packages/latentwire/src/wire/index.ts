@@ -19,5 +19,6 @@ export {
   headTokens,
   latentRow,
   type Reader,
+  repeatTokens,
   tailTokens,
 } from './reader.js';

@@ -49,7 +49,10 @@ export function encoderBatch(texts: readonly ArrayLike<number>[]): EncoderBatch 
 }
 
 export class LmEncoder extends t.nn.Module {
-  /** Hidden state -> wire. [d_z, D] */
+  /**
+   * [hidden state | token embedding], both pooled -> wire. [d_z, 2D]. The last state of a language model tells what
+   * comes next; the embeddings tell which words the window held.
+   */
   readonly project: t.nn.Linear;
   readonly norm: t.nn.RMSNorm;
   readonly #model: LanguageModel;
@@ -64,7 +67,7 @@ export class LmEncoder extends t.nn.Module {
     this.#model = model;
     this.#trained = model.weights;
     const made = { generator: options.generator, device: model.device };
-    this.project = new t.nn.Linear(model.config.hiddenSize, options.width, made);
+    this.project = new t.nn.Linear(2 * model.config.hiddenSize, options.width, made);
     this.norm = new t.nn.RMSNorm(options.width, 1e-6, made);
     for (const [, tensor] of this.#modelParameters()) tensor.setRequiresGrad();
   }
@@ -88,7 +91,8 @@ export class LmEncoder extends t.nn.Module {
       { causal: this.options.causal, valid: padded ? this.#valid(batch) : null, rightPadded: true },
       weights,
     );
-    const pooled = poolWindows(hidden, batch.lengths, this.options.latents);
+    const states = t.cat([t.rmsNorm(hidden), t.rmsNorm(embeds)], -1);
+    const pooled = poolWindows(states, batch.lengths, this.options.latents);
     return this.norm.forward(this.project.forward(pooled.to({ dtype: 'float32' })));
   }
 

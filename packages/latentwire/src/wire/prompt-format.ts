@@ -29,6 +29,7 @@ export interface PromptFormatOptions {
 // A character that no dataset contains and every tokenizer and template passes through.
 const CONTEXT_MARK = '\uE000';
 const INSTRUCTION = 'Answer with a short phrase from the context.';
+const REPEAT = 'Repeat the context.';
 
 export class PromptFormat {
   constructor(private readonly options: PromptFormatOptions) {}
@@ -48,7 +49,17 @@ export class PromptFormat {
     if (this.options.renderChat === null) {
       return { head: 'Context:', tail: `\nQuestion: ${q}\nAnswer:` };
     }
-    const rendered = this.options.renderChat(`Context:${CONTEXT_MARK}\n\nQuestion: ${q}\n\n${INSTRUCTION}`);
+    return this.#split(`Context:${CONTEXT_MARK}\n\nQuestion: ${q}\n\n${INSTRUCTION}`);
+  }
+
+  /** Text around the context when the model is to repeat it (reconstruction). The head is that of a question. */
+  repeatText(): PromptText {
+    if (this.options.renderChat === null) return { head: 'Context:', tail: `\n${REPEAT}\n` };
+    return this.#split(`Context:${CONTEXT_MARK}\n\n${REPEAT}`);
+  }
+
+  #split(message: string): PromptText {
+    const rendered = this.options.renderChat!(message);
     const at = rendered.indexOf(CONTEXT_MARK);
     return { head: rendered.slice(0, at), tail: rendered.slice(at + 1) };
   }

@@ -60,6 +60,11 @@ export async function answerTokens(
   return ids.map((answer) => Int32Array.from([...answer.subarray(0, maxTokens), stop]));
 }
 
+/** Tokens between the latents and a context that is to be repeated. */
+export async function repeatTokens(reader: Reader): Promise<Int32Array> {
+  return (await encode(reader, [reader.format.repeatText().tail]))[0]!;
+}
+
 /** A row with latents in the context's place. */
 export function latentRow(head: Int32Array, tail: Int32Array): Segment[] {
   return [{ kind: 'tokens', ids: head }, { kind: 'latents' }, { kind: 'tokens', ids: tail }];
