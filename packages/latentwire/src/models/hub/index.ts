@@ -1,0 +1,4 @@
+export { type HubEnvironment, hubEnvironment } from './environment.js';
+export { type ModelReference, parseReference } from './reference.js';
+export { type ResolvedModel, type ResolveOptions, resolveModel } from './resolve-model.js';
+export type { DownloadProgress, ModelParts } from './snapshot.js';
