@@ -80,6 +80,7 @@ test.each(['torch', 'stats', 'slurm'])('packages/%s knows no other package', (na
 
 test('tests may look anywhere', () => {
   expect(check('latentwire/src/models/decoder.test.ts', "import '../training/index.js';")).toEqual([]);
+  expect(check('latentwire/src/models/golden/make.ts', "import '../../data/index.js';")).toEqual([]);
   expect(check('latentwire/src/models/decoder.test-d.ts', "import '../training/index.js';")).toEqual([]);
 });
 

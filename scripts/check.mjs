@@ -92,6 +92,7 @@ async function tests(filters) {
   try {
     const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...filters];
     const child = spawn(join(BIN, 'vitest'), args, { cwd: ROOT, stdio: 'inherit' });
+    process.once('exit', () => child.kill());
     const exitCode = await new Promise((resolve) => {
       child.on('error', () => resolve(1));
       child.on('close', (code) => resolve(code ?? 1));

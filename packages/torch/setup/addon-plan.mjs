@@ -15,7 +15,8 @@ import { cxx11Abi, cxxStandard } from './torch-package.mjs';
  * @typedef {object} Plan
  * @property {string} source     the single translation unit
  * @property {string[]} flags    everything but input and output
- * @property {boolean} cuda
+ * @property {boolean} cuda         linked with the CUDA libraries
+ * @property {boolean} cudaHeaders  LATENTWIRE_CUDA is defined: code that needs CUDA's headers is compiled
  * @property {string} sourceKey  hash of sources and torch, without compiler and flags
  */
 
@@ -61,7 +62,7 @@ export function planBuild(packageRoot, torch, env) {
   // A torch rebuilt in place keeps its path and version: its library's size and time tell it apart.
   const { size, mtimeMs } = statSync(join(lib, 'libtorch_cpu.so'));
   hash.update([torch.version, torch.path, size, mtimeMs, cuda].join('\0'));
-  return { source, flags, cuda, sourceKey: hash.digest('hex').slice(0, 16) };
+  return { source, flags, cuda, cudaHeaders: headers.length > 0, sourceKey: hash.digest('hex').slice(0, 16) };
 }
 
 /**
@@ -102,15 +103,15 @@ export function cudaIncludes(torch, env) {
         .filter((folder) => existsSync(folder))
         .sort()
     : [];
-  const toolkits = [env.CUDA_HOME, env.CUDA_PATH, '/usr/local/cuda'].filter(
-    (root) => root !== undefined && root !== '',
+  const toolkits = [env.CUDA_HOME, env.CUDA_PATH, '/usr/local/cuda'].flatMap((root) =>
+    root ? [[join(root, 'include')]] : [],
   );
   const needed = ['cuda_runtime_api.h', 'crt/host_defines.h', 'cublas_v2.h', 'cusparse.h', 'cusolverDn.h'];
-  for (const folders of [
-    wheels,
-    ...toolkits.map((root) => [join(/** @type {string} */ (root), 'include')]),
-  ]) {
-    if (needed.every((header) => folders.some((folder) => existsSync(join(folder, header))))) return folders;
+  for (const folders of [wheels, ...toolkits]) {
+    const complete = needed.every((header) => folders.some((folder) => existsSync(join(folder, header))));
+    // Since CUDA 13 the headers <nv/…> and <cuda/…> lie one folder deeper.
+    if (complete)
+      return folders.flatMap((folder) => [folder, join(folder, 'cccl')].filter((path) => existsSync(path)));
   }
   return [];
 }

@@ -39,7 +39,7 @@ export async function findAddon({ packageRoot, torch, cache, env }) {
     const record = recordOf(plan, compiler, torch, cache);
     if (!existsSync(record.addon)) return undefined;
     writeRecord(packageRoot, record);
-    return { record, note: 'up to date' };
+    return { record, note: `up to date${cudaNote(plan)}` };
   }
   // A machine without compiler may still use what was built for exactly these sources and this torch.
   const previous = readRecord(packageRoot);
@@ -58,7 +58,13 @@ export async function buildAddon({ packageRoot, torch, cache, env, report, step 
   const record = recordOf(plan, compiler, torch, cache);
   const note = await compile({ plan, compiler, record, cache, env, step });
   writeRecord(packageRoot, record);
-  return { record, note };
+  return { record, note: `${note}${cudaNote(plan)}` };
+}
+
+/** @param {import('./addon-plan.mjs').Plan} plan */
+function cudaNote({ cuda, cudaHeaders }) {
+  if (!cuda) return '';
+  return cudaHeaders ? ', with CUDA' : ', with CUDA but without its headers (set CUDA_HOME for all of it)';
 }
 
 /**

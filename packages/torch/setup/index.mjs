@@ -59,7 +59,7 @@ export async function setUpTorch({
       // Another set-up may have built it while this one waited for the lock.
       return (await findAddon(options)) ?? buildAddon({ ...options, report, step: addonStep });
     }));
-  addonStep.done(`${addon.note}${addon.record.cuda ? ', with CUDA' : ''}`);
+  addonStep.done(addon.note);
   return addon.record;
 }
 

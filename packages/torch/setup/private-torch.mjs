@@ -145,7 +145,7 @@ export function cudaRequirements(requires, kind) {
   return requires
     .filter((line) => /^(nvidia-|cuda-toolkit)/.test(line) && !/;.*\bextra\s*==/.test(line))
     .flatMap((line) => {
-      if (kind === 'cuda') return [line];
+      if (kind === 'cuda') return [line.replace(/^(cuda-toolkit\[[^\]]*)\]/, '$1,crt]')]; // crt: headers
       if (/^nvidia-cuda-(runtime|cupti)\b/.test(line)) return [line];
       return /^cuda-toolkit\[/.test(line) ? [line.replace(/\[[^\]]*\]/, '[cudart,cupti]')] : [];
     });

@@ -93,7 +93,7 @@ describe('CUDA libraries of a wheel', () => {
   });
 
   test('with a GPU: all libraries, no Python packages', () => {
-    expect(cudaRequirements(modern, 'cuda')).toEqual([modern[1], modern[3]]);
+    expect(cudaRequirements(modern, 'cuda')).toEqual([modern[1]?.replace(']', ',crt]'), modern[3]]);
     expect(cudaRequirements(older, 'cuda')).toEqual(older.slice(0, 3));
   });
 });
@@ -113,5 +113,10 @@ describe('CUDA headers', () => {
     for (const header of headers) write(`../cuda/include/${header}`);
     const home = join(path, '../cuda');
     expect(cudaIncludes(torch(), { CUDA_HOME: home })).toEqual([join(home, 'include')]);
+    write('../cuda/include/cccl/nv/target');
+    expect(cudaIncludes(torch(), { CUDA_HOME: home })).toEqual([
+      join(home, 'include'),
+      join(home, 'include/cccl'),
+    ]);
   });
 });
