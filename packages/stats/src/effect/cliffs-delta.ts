@@ -1,10 +1,11 @@
 /**
  * Cliff's delta: P(a > b) − P(a < b), an effect size without assumptions on the shape of the data, in O(n log n).
  *
- * Interval: Cliff's (1993) unbiased variance with his asymmetric limits, which respect [−1, 1] (Feng & Cliff 2004).
+ * Interval: Cliff's (1993) unbiased variance with his asymmetric limits, which respect [−1, 1] (Feng & Cliff 2004), and
+ * t quantiles with n_a + n_b − 2 degrees of freedom as in R's effsize.
  * Thresholds 0.147 / 0.33 / 0.474 are those of Romano et al. (2006).
  */
-import { normal } from '../distributions/index.js';
+import { studentT } from '../distributions/index.js';
 import type { Warning } from '../errors.js';
 import type { ConfidenceInterval } from '../hypothesis/index.js';
 import { finiteArray, type NumericArray, openUnit } from '../input/index.js';
@@ -47,7 +48,10 @@ export function cliffsDelta(
   }
   return {
     delta,
-    ci: { ...asymmetricLimits(delta, variance, (1 - confidence) / 2), confidence },
+    ci: {
+      ...asymmetricLimits(delta, variance, studentT.upperQuantile((1 - confidence) / 2, m + n - 2)),
+      confidence,
+    },
     interpretation: interpret(delta),
     method: "Cliff's delta",
     n: [m, n],
@@ -56,8 +60,7 @@ export function cliffsDelta(
 }
 
 /** Cliff's (1996) limits, which are not symmetric about delta and stay inside [−1, 1]. */
-function asymmetricLimits(delta: number, variance: number, tail: number): { low: number; high: number } {
-  const z = normal.upperQuantile(tail);
+function asymmetricLimits(delta: number, variance: number, z: number): { low: number; high: number } {
   const square = delta * delta;
   const margin = z * Math.sqrt(variance) * Math.sqrt((1 - square) ** 2 + z * z * variance);
   const scale = 1 - square + z * z * variance;

@@ -1,5 +1,6 @@
 /** Planning: power, sample size, detectable effect. */
-export { type DetectableSpec, minimumDetectableEffect, power, requiredSamples } from './power.js';
+export { type DetectableSpec, minimumDetectableEffect } from './detectable.js';
+export { power, requiredSamples } from './power.js';
 export { type RequiredSeedsOptions, type RequiredSeedsResult, requiredSeeds } from './seeds.js';
 export type {
   DetectableEffectResult,

@@ -9,7 +9,7 @@ import {
   sortedGroups,
   valueWithCounts,
 } from './statistic.js';
-import { CountResampler, type SumsTask } from './tasks.js';
+import { CountResampler, laneGroups, type SumsTask } from './tasks.js';
 
 export interface ResampleOptions {
   readonly resamples: number;
@@ -69,28 +69,31 @@ export function resampleSums(
   { resamples, seed, threads }: ResampleOptions,
 ): Float64Array {
   const width = columns.length;
-  const lanes = width === 1 ? 1 : width === 2 ? 2 : width <= 4 ? 4 : 8;
   const task: SumsTask = {
     kind: 'sums',
     purpose: Purpose.bootstrap,
     seed,
     strata,
     width,
-    lanes,
-    columns: interleave(columns, lanes),
+    columns: interleave(columns),
   };
   return runResamples(task, resamples, threads, resamples * columns[0]!.length * (1 + 0.5 * (width - 1)));
 }
 
-/** Groups of `lanes` columns, unit after unit, so that one visit to a unit reads neighbouring numbers. */
-function interleave(columns: readonly Float64Array[], lanes: number): Float64Array {
-  if (lanes === 1) return columns[0]!;
+/** Groups of columns, unit after unit, so that one visit to a unit reads neighbouring numbers. */
+function interleave(columns: readonly Float64Array[]): Float64Array {
+  if (columns.length === 1) return columns[0]!;
   const units = columns[0]!.length;
-  const packed = sharedFloat64(units * Math.ceil(columns.length / lanes) * lanes);
-  columns.forEach((column, k) => {
-    const start = (k - (k % lanes)) * units + (k % lanes);
-    for (let u = 0; u < units; u++) packed[start + u * lanes] = column[u]!;
-  });
+  const groups = laneGroups(columns.length);
+  const packed = sharedFloat64(units * groups.reduce((sum, lanes) => sum + lanes, 0));
+  let first = 0;
+  for (const lanes of groups) {
+    for (let k = 0; k < lanes && first + k < columns.length; k++) {
+      const column = columns[first + k]!;
+      for (let unit = 0; unit < units; unit++) packed[first * units + unit * lanes + k] = column[unit]!;
+    }
+    first += lanes;
+  }
   return packed;
 }
 

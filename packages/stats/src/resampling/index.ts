@@ -14,6 +14,7 @@ export {
   type TwoSamples,
 } from './design.js';
 export { type ResampleOptions, resampleDistribution, resampleSums } from './engine.js';
-export { acceleration, bcaLimits, percentileLimits, quantileSorted } from './interval.js';
+export { acceleration, bcaLimits, type Limits, percentileLimits, quantileSorted } from './interval.js';
 export { runResamples, sharedFloat64, type Threads } from './parallel.js';
-export { makeStatistic, type StatisticFunction, type StatisticName } from './statistic.js';
+export { jackknife, makeStatistic, type StatisticFunction, type StatisticName } from './statistic.js';
+export { CountResampler } from './tasks.js';

@@ -92,7 +92,7 @@ function firstAbove(sorted: Float64Array, bound: number): number {
 }
 
 /** Acceleration from jackknife values, stratum by stratum; NaN when the jackknife does not vary. */
-export function acceleration(design: Design, jackknifeValues: Float64Array): number {
+export function acceleration(design: Pick<Design, 'strata'>, jackknifeValues: Float64Array): number {
   let cubes = 0;
   let squares = 0;
   let start = 0;

@@ -18,9 +18,8 @@ export interface SumsTask extends TaskBase {
   readonly kind: 'sums';
   /** Units per stratum; units of a stratum are contiguous. */
   readonly strata: Int32Array;
-  /** Groups of 1, 2, 4 or 8 columns, interleaved by unit; see `interleave`. */
+  /** Interleaved by unit within each of `laneGroups(width)`; a single column stands as it is. */
   readonly columns: Float64Array;
-  readonly lanes: number;
 }
 
 /** Median or trimmed mean of the items of resampled units; the difference of two groups when there are two. */
@@ -74,19 +73,43 @@ function runSingleSum(task: SumsTask, from: number, to: number, out: Float64Arra
   }
 }
 
+/** Resamples that share a pass over the data, so that a tile is read from memory once and then from L1. */
+const BATCH = 16;
+const TILE_BYTES = 16_384;
+
+/** Columns stand in groups of 8; the last group is as narrow as it can be. */
+export function laneGroups(width: number): number[] {
+  const groups = new Array<number>(Math.floor(width / 8)).fill(8);
+  const rest = width % 8;
+  if (rest > 0) groups.push(rest <= 2 ? 2 : rest <= 4 ? 4 : 8);
+  return groups;
+}
+
 function runSums(task: SumsTask, from: number, to: number, out: Float64Array): void {
-  const { lanes, columns, width } = task;
+  const { columns, width } = task;
   const resampler = new CountResampler(task);
   const units = resampler.counts.length;
-  const sums = new Float64Array(lanes);
-  for (let r = from; r < to; r++) {
-    const counts = resampler.draw(r);
-    for (let first = 0; first < width; first += lanes) {
-      const start = first * units;
-      if (lanes === 2) dot2(counts, columns, start, sums);
-      else if (lanes === 4) dot4(counts, columns, start, sums);
-      else dot8(counts, columns, start, sums);
-      for (let k = 0; k < lanes && first + k < width; k++) out[r * width + first + k] = sums[k]!;
+  const counts = new Uint16Array(BATCH * units);
+  const sums = new Float64Array(BATCH * 8);
+  for (let start = from; start < to; start += BATCH) {
+    const batch = Math.min(BATCH, to - start);
+    for (let b = 0; b < batch; b++) counts.set(resampler.draw(start + b), b * units);
+    let first = 0;
+    for (const lanes of laneGroups(width)) {
+      const dot = lanes === 2 ? dot2 : lanes === 4 ? dot4 : dot8;
+      // Truncated to keep it, and the indices made from it, 32-bit integers for the compiler: four times the speed.
+      const tile = (TILE_BYTES / 8 / lanes) | 0;
+      sums.fill(0);
+      for (let unit = 0; unit < units; unit += tile) {
+        const length = Math.min(tile, units - unit);
+        const at = first * units + unit * lanes;
+        for (let b = 0; b < batch; b++) dot(counts, b * units + unit, length, columns, at, sums, b * 8);
+      }
+      const used = Math.min(lanes, width - first);
+      for (let b = 0; b < batch; b++) {
+        for (let k = 0; k < used; k++) out[(start + b) * width + first + k] = sums[b * 8 + k]!;
+      }
+      first += lanes;
     }
   }
 }
@@ -164,23 +187,42 @@ export function trimmedMean(
   return sum / keep;
 }
 
+/** Pattern groups per tile: 64 groups of 16 sums, eight random words per resample. */
+const SIGN_TILE = 64;
+
 function runSigns(task: SignsTask, from: number, to: number, out: Float64Array): void {
   const { patternSums, seed, purpose } = task;
-  const state = new Int32Array(4);
   const groups = patternSums.length / 16;
-  for (let r = from; r < to; r++) {
-    seedStream(state, seed, purpose, r);
-    let sum = 0;
-    for (let g = 0; g < groups; ) {
-      let word = nextWord(state);
-      const end = Math.min(g + 8, groups);
-      for (; g < end; g++) {
-        sum += patternSums[g * 16 + (word & 15)]!;
-        word >>>= 4;
-      }
+  const states = Array.from({ length: BATCH }, () => new Int32Array(4));
+  for (let start = from; start < to; start += BATCH) {
+    const batch = Math.min(BATCH, to - start);
+    for (let b = 0; b < batch; b++) seedStream(states[b]!, seed, purpose, start + b);
+    out.fill(0, start, start + batch);
+    for (let tile = 0; tile < groups; tile += SIGN_TILE) {
+      const end = Math.min(tile + SIGN_TILE, groups);
+      for (let b = 0; b < batch; b++) out[start + b]! += signedTile(states[b]!, patternSums, tile, end);
     }
-    out[r] = sum;
   }
+}
+
+function signedTile(state: Int32Array, patternSums: Float64Array, from: number, to: number): number {
+  let sum = 0;
+  let other = 0;
+  let at = from * 16;
+  let left = to - from;
+  for (; left >= 8; left -= 8) {
+    const word = nextWord(state);
+    sum += patternSums[at + (word & 15)]! + patternSums[at + 16 + ((word >>> 4) & 15)]!;
+    other += patternSums[at + 32 + ((word >>> 8) & 15)]! + patternSums[at + 48 + ((word >>> 12) & 15)]!;
+    sum += patternSums[at + 64 + ((word >>> 16) & 15)]! + patternSums[at + 80 + ((word >>> 20) & 15)]!;
+    other += patternSums[at + 96 + ((word >>> 24) & 15)]! + patternSums[at + 112 + (word >>> 28)]!;
+    at += 128;
+  }
+  if (left > 0) {
+    let word = nextWord(state);
+    for (; left > 0; left--, at += 16, word >>>= 4) sum += patternSums[at + (word & 15)]!;
+  }
+  return sum + other;
 }
 
 function runShuffle(task: ShuffleTask, from: number, to: number, out: Float64Array): void {
@@ -206,49 +248,74 @@ function runShuffle(task: ShuffleTask, from: number, to: number, out: Float64Arr
   }
 }
 
-function dot2(counts: Uint16Array, columns: Float64Array, start: number, sums: Float64Array): void {
-  let a = 0;
-  let b = 0;
-  for (let i = 0, at = start; i < counts.length; i++, at += 2) {
+/** sums[to + k] += Σ counts[from + i] · columns[at + lanes·i + k]; written out because lanes must be in registers. */
+function dot2(
+  counts: Uint16Array,
+  from: number,
+  length: number,
+  columns: Float64Array,
+  at: number,
+  sums: Float64Array,
+  to: number,
+): void {
+  let a = sums[to]!;
+  let b = sums[to + 1]!;
+  for (let i = from; i < from + length; i++) {
     const count = counts[i]!;
     a += count * columns[at]!;
     b += count * columns[at + 1]!;
+    at += 2;
   }
-  sums[0] = a;
-  sums[1] = b;
+  sums[to] = a;
+  sums[to + 1] = b;
 }
 
-function dot4(counts: Uint16Array, columns: Float64Array, start: number, sums: Float64Array): void {
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  for (let i = 0, at = start; i < counts.length; i++, at += 4) {
+function dot4(
+  counts: Uint16Array,
+  from: number,
+  length: number,
+  columns: Float64Array,
+  at: number,
+  sums: Float64Array,
+  to: number,
+): void {
+  let a = sums[to]!;
+  let b = sums[to + 1]!;
+  let c = sums[to + 2]!;
+  let d = sums[to + 3]!;
+  for (let i = from; i < from + length; i++) {
     const count = counts[i]!;
-    if (count === 0) continue;
     a += count * columns[at]!;
     b += count * columns[at + 1]!;
     c += count * columns[at + 2]!;
     d += count * columns[at + 3]!;
+    at += 4;
   }
-  sums[0] = a;
-  sums[1] = b;
-  sums[2] = c;
-  sums[3] = d;
+  sums[to] = a;
+  sums[to + 1] = b;
+  sums[to + 2] = c;
+  sums[to + 3] = d;
 }
 
-function dot8(counts: Uint16Array, columns: Float64Array, start: number, sums: Float64Array): void {
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  let e = 0;
-  let f = 0;
-  let g = 0;
-  let h = 0;
-  for (let i = 0, at = start; i < counts.length; i++, at += 8) {
+function dot8(
+  counts: Uint16Array,
+  from: number,
+  length: number,
+  columns: Float64Array,
+  at: number,
+  sums: Float64Array,
+  to: number,
+): void {
+  let a = sums[to]!;
+  let b = sums[to + 1]!;
+  let c = sums[to + 2]!;
+  let d = sums[to + 3]!;
+  let e = sums[to + 4]!;
+  let f = sums[to + 5]!;
+  let g = sums[to + 6]!;
+  let h = sums[to + 7]!;
+  for (let i = from; i < from + length; i++) {
     const count = counts[i]!;
-    if (count === 0) continue;
     a += count * columns[at]!;
     b += count * columns[at + 1]!;
     c += count * columns[at + 2]!;
@@ -257,13 +324,14 @@ function dot8(counts: Uint16Array, columns: Float64Array, start: number, sums: F
     f += count * columns[at + 5]!;
     g += count * columns[at + 6]!;
     h += count * columns[at + 7]!;
+    at += 8;
   }
-  sums[0] = a;
-  sums[1] = b;
-  sums[2] = c;
-  sums[3] = d;
-  sums[4] = e;
-  sums[5] = f;
-  sums[6] = g;
-  sums[7] = h;
+  sums[to] = a;
+  sums[to + 1] = b;
+  sums[to + 2] = c;
+  sums[to + 3] = d;
+  sums[to + 4] = e;
+  sums[to + 5] = f;
+  sums[to + 6] = g;
+  sums[to + 7] = h;
 }
