@@ -1,0 +1,83 @@
+/**
+ * The fact corpus: short English contexts about a few people, with questions that only the context can answer.
+ * Example i of a split is a pure function of (split, seed, i), made in constant time; nothing is stored on disk.
+ */
+import { random } from '@latentwire/torch';
+import type { Split } from '../locate.js';
+import { drawDistinct, drawPeople, type Person, TOPICS, type Topic } from './people.js';
+import { ASK_COLOUR, WORDINGS } from './phrases.js';
+
+/** What a question asks for; two_hop: an attribute of a person who is described by another fact. */
+export type QuestionKind = 'attribute' | 'name' | 'colour' | 'two_hop';
+
+export interface FactQuestion {
+  readonly question: string;
+  readonly answer: string;
+  readonly kind: QuestionKind;
+}
+
+export interface FactsExample {
+  readonly context: string;
+  /** All different, in random order. */
+  readonly qa: readonly FactQuestion[];
+}
+
+/** Size of a context. */
+export interface FactsShape {
+  /** People the context tells of. Default 2. */
+  readonly people?: number;
+  /** Facts told of each, 1–5. Default 3. */
+  readonly facts?: number;
+}
+
+/** Numbers that one example may draw: example i owns this many places of its stream. */
+const DRAWS = 1024;
+
+/** Context and questions number `index` ≥ 0 of a split. */
+export function factsExample(
+  split: Split,
+  seed: number,
+  index: number,
+  shape: FactsShape = {},
+): FactsExample {
+  const { people: count = 2, facts = 3 } = shape;
+  const draw = new random.RandomRoot(seed).stream(`facts/${split}/${count}x${facts}`).cursor(index * DRAWS);
+  const people = drawPeople(split, count, draw);
+  const told = people.map((person) => ({ person, topics: drawDistinct(TOPICS, facts, draw) }));
+  const sentences = told.flatMap(({ person, topics }) =>
+    topics.map((topic) => pick(WORDINGS[topic].state, draw)(person)),
+  );
+  const questions = told.flatMap(({ person, topics }) => questionsAbout(person, topics, draw));
+  return {
+    context: shuffled(sentences, draw).join(' '),
+    qa: shuffled(questions, draw),
+  };
+}
+
+function questionsAbout(person: Person, topics: readonly Topic[], draw: random.RandomCursor): FactQuestion[] {
+  const questions: FactQuestion[] = [];
+  topics.forEach((topic, i) => {
+    const { ask, value, askName } = WORDINGS[topic];
+    const answer = value(person);
+    questions.push({ question: pick(ask, draw)(person.name, person), answer, kind: 'attribute' });
+    questions.push({ question: pick(askName, draw)(person), answer: person.name, kind: 'name' });
+    if (topic === 'belonging') {
+      questions.push({ question: pick(ASK_COLOUR, draw)(person), answer: person.colour, kind: 'colour' });
+    }
+    if (topics.length > 1) {
+      // Each fact is asked for once through one of the others.
+      const other = topics[(i + 1 + draw.nextInteger(topics.length - 1)) % topics.length]!;
+      const who = WORDINGS[other].describe(person);
+      questions.push({ question: pick(ask, draw)(who, person), answer, kind: 'two_hop' });
+    }
+  });
+  return questions;
+}
+
+function pick<T>(items: readonly T[], draw: random.RandomCursor): T {
+  return items[draw.nextInteger(items.length)]!;
+}
+
+function shuffled<T>(items: readonly T[], draw: random.RandomCursor): T[] {
+  return drawDistinct(items, items.length, draw);
+}

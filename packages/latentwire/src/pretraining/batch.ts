@@ -1,0 +1,137 @@
+/** Training batches: rows of contexts, and k rows of question and answer for each of them. */
+import type { FactsExample } from '../data/facts/index.js';
+import {
+  answerTokens,
+  contextTokens,
+  headTokens,
+  type Reader,
+  repeatTokens,
+  tailTokens,
+} from '../wire/index.js';
+
+/** Loss weight of the tokens of each part; targets weigh 1. */
+export interface PartWeights {
+  readonly context: number;
+  readonly question: number;
+}
+
+/** Token rows in host memory, padded on the right, with what each position shall predict. */
+export interface HostRows {
+  readonly rows: number;
+  /** Positions per row. */
+  readonly length: number;
+  /** [rows·length] */
+  readonly ids: Int32Array;
+  /** [rows·length] 1 = real token */
+  readonly valid: Uint8Array;
+  /** [N] flat positions whose next token has a weight, those tokens, and their weights. */
+  readonly positions: Int32Array;
+  readonly targets: Int32Array;
+  readonly weights: Float32Array;
+}
+
+export interface FactsBatch {
+  readonly contexts: HostRows;
+  /** A fixed number of rows per context, in the order of the contexts. */
+  readonly questions: HostRows;
+}
+
+/** Longest target in tokens; far beyond any context here. */
+const MAX_TARGET = 1024;
+
+/** Rows [BOS head context] and `questions` rows [tail answer EOS] each; a context with fewer gets its first again. */
+export async function answerBatch(
+  reader: Reader,
+  examples: readonly FactsExample[],
+  questions: number,
+  weights: PartWeights,
+): Promise<FactsBatch> {
+  const asked = examples.flatMap(({ qa }) => Array.from({ length: questions }, (_, q) => qa[q % qa.length]!));
+  const [tails, answers] = await Promise.all([
+    tailTokens(
+      reader,
+      asked.map(({ question }) => question),
+    ),
+    answerTokens(
+      reader,
+      asked.map(({ answer }) => answer),
+      MAX_TARGET,
+    ),
+  ]);
+  return {
+    contexts: await contextRows(reader, examples, weights),
+    questions: padRows(asked.map((_, i) => [part(tails[i]!, weights.question), part(answers[i]!, 1)])),
+  };
+}
+
+/** Rows [BOS head context], and one row [repeat context EOS] each. */
+export async function repeatBatch(
+  reader: Reader,
+  examples: readonly FactsExample[],
+  weights: PartWeights,
+): Promise<FactsBatch> {
+  const tail = await repeatTokens(reader);
+  const targets = await answerTokens(
+    reader,
+    examples.map(({ context }) => context),
+    MAX_TARGET,
+  );
+  return {
+    contexts: await contextRows(reader, examples, weights),
+    questions: padRows(targets.map((target) => [part(tail, weights.question), part(target, 1)])),
+  };
+}
+
+async function contextRows(
+  reader: Reader,
+  examples: readonly FactsExample[],
+  weights: PartWeights,
+): Promise<HostRows> {
+  const head = await headTokens(reader);
+  const contexts = await contextTokens(
+    reader,
+    examples.map(({ context }) => context),
+  );
+  return padRows(contexts.map((ids) => [part(head, 0), part(ids, weights.context)]));
+}
+
+interface WeightedPart {
+  readonly ids: Int32Array;
+  readonly weight: number;
+}
+
+const part = (ids: Int32Array, weight: number): WeightedPart => ({ ids, weight });
+
+function padRows(rows: readonly (readonly WeightedPart[])[]): HostRows {
+  const length = Math.max(...rows.map((parts) => parts.reduce((sum, { ids }) => sum + ids.length, 0)));
+  const ids = new Int32Array(rows.length * length);
+  const valid = new Uint8Array(rows.length * length);
+  const positions: number[] = [];
+  const targets: number[] = [];
+  const weights: number[] = [];
+  rows.forEach((parts, r) => {
+    const start = r * length;
+    let at = start;
+    for (const { ids: tokens, weight } of parts) {
+      for (const token of tokens) {
+        ids[at] = token;
+        valid[at] = 1;
+        if (at > start && weight > 0) {
+          positions.push(at - 1);
+          targets.push(token);
+          weights.push(weight);
+        }
+        at++;
+      }
+    }
+  });
+  return {
+    rows: rows.length,
+    length,
+    ids,
+    valid,
+    positions: Int32Array.from(positions),
+    targets: Int32Array.from(targets),
+    weights: Float32Array.from(weights),
+  };
+}

@@ -1,0 +1,206 @@
+/**
+ * Trains one of the bundled models from random weights on generated facts: a causal language model that answers
+ * questions about a context it reads. Everything follows from the design, the seed and the settings; on one machine
+ * and torch build, equal calls give equal bytes.
+ */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import * as t from '@latentwire/torch';
+import { type FactsExample, factsExample } from '../data/facts/index.js';
+import { LatentWireError } from '../errors.js';
+import { LanguageModel, loadTokenizer, namedWeights } from '../models/index.js';
+import type { Logger } from '../telemetry/index.js';
+import { PromptFormat, type Reader } from '../wire/index.js';
+import { answerBatch, type FactsBatch, type PartWeights, repeatBatch } from './batch.js';
+import { Curriculum, type Lesson } from './curriculum.js';
+import { factsLoss } from './facts-loss.js';
+import { initialiseDecoder } from './initialise.js';
+import { type FactsScore, measureFacts } from './measure.js';
+import { type ModelDesign, modelDesign } from './model-designs.js';
+import { WEIGHTS_FILE, writeModelFiles, writeTokenizerFiles } from './model-directory.js';
+import { corpusTexts, trainTokenizer } from './tokenizer-files.js';
+
+export interface PretrainOptions {
+  /** Name of a design, such as tiny-llama. */
+  readonly design: string;
+  /** Folder of the model; it must not hold one yet. */
+  readonly folder: string;
+  readonly device: t.Device;
+  readonly seed: number;
+  readonly steps: number;
+  /** Contexts per step at full length. */
+  readonly contexts: number;
+  /** Questions asked of each context. */
+  readonly questions: number;
+  /** Peak learning rate. */
+  readonly lr: number;
+  /** Held-out questions of the final measurement. */
+  readonly evaluationQuestions: number;
+  readonly logger: Logger;
+  readonly onStep?: (state: PretrainStep) => void;
+}
+
+export interface PretrainStep {
+  /** Steps done. */
+  readonly step: number;
+  /** Stage of the curriculum, from 0. */
+  readonly stage: number;
+  /** Mean −log p per answer token (or per token of the repeated context). */
+  readonly loss: number;
+  readonly task: Lesson['task'];
+}
+
+export interface PretrainResult {
+  readonly parameters: number;
+  readonly steps: number;
+  /** First step of each stage of the curriculum. */
+  readonly stageStarts: readonly number[];
+  /** Mean answer loss of the last steps. */
+  readonly finalLoss: number;
+  readonly seconds: number;
+  /** Held-out questions, context as text. */
+  readonly text: FactsScore;
+  /** The same questions without the context. */
+  readonly noContext: FactsScore;
+}
+
+const PART_WEIGHTS: PartWeights = { context: 0.1, question: 0.1 };
+const WARMUP_STEPS = 100;
+const FLOOR_RATIO = 0.02;
+const WEIGHT_DECAY = 0.05;
+const BETAS = [0.9, 0.98] as const;
+const LOSS_WINDOW = 100;
+
+/** Trains, writes the folder, and measures the model as it was written. */
+export async function pretrain(options: PretrainOptions): Promise<PretrainResult> {
+  const design = modelDesign(options.design);
+  const { folder, device, logger } = options;
+  if (existsSync(path.join(folder, WEIGHTS_FILE))) {
+    throw new LatentWireError(`expected a folder without a model, got ${folder} with ${WEIGHTS_FILE}`, {
+      code: 'input',
+      hint: 'choose another --out, or remove that model first',
+    });
+  }
+  const started = performance.now();
+  const root = new t.random.RandomRoot(options.seed);
+  writeTokenizerFiles(folder, trainTokenizer(design.tokenizer, corpusTexts()), design.config.maxPositions);
+  const reader = await newReader(design, folder, device, root, logger);
+  const trained = await trainSteps(reader, root, options);
+  writeModelFiles(folder, design, reader.model.weights);
+  roundWeights(reader.model);
+  const text = await measureFacts(reader, 'text_only', options.evaluationQuestions);
+  const noContext = await measureFacts(reader, 'no_context', options.evaluationQuestions);
+  const parameters = [...namedWeights(reader.model.weights).values()].reduce((n, w) => n + w.numel, 0);
+  reader.model.dispose();
+  const seconds = (performance.now() - started) / 1000;
+  return { ...trained, parameters, steps: options.steps, seconds, text, noContext };
+}
+
+async function newReader(
+  design: ModelDesign,
+  folder: string,
+  device: t.Device,
+  root: t.random.RandomRoot,
+  logger: Logger,
+): Promise<Reader> {
+  const generator = new t.Generator('cpu', root.stream('init').uint32At(0));
+  const { config } = design;
+  return {
+    name: design.name,
+    model: new LanguageModel(config, initialiseDecoder(config, generator, device)),
+    tokenizer: await loadTokenizer(folder, { logger }),
+    format: new PromptFormat({ renderChat: null, stopIds: config.eosIds, bosId: config.bosId }),
+  };
+}
+
+async function trainSteps(
+  reader: Reader,
+  root: t.random.RandomRoot,
+  options: PretrainOptions,
+): Promise<{ stageStarts: number[]; finalLoss: number }> {
+  const { model } = reader;
+  const { steps, lr } = options;
+  const curriculum = new Curriculum(root.stream('lessons'), options.contexts);
+  const optimizer = newOptimizer(model);
+  const stageStarts = [0];
+  const losses: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    const lesson = curriculum.lesson(step);
+    const batch = await lessonBatch(reader, lesson, step, options);
+    const schedule = { kind: 'cosine', totalSteps: steps, floorRatio: FLOOR_RATIO } as const;
+    const factor = t.optim.learningRateFactor(
+      { ...schedule, warmupSteps: Math.min(WARMUP_STEPS, steps) },
+      step,
+    );
+    for (const group of optimizer.groups) group.lr = lr * factor;
+    const loss = updateStep(model, optimizer, batch);
+    if (!Number.isFinite(loss)) {
+      throw new LatentWireError(`expected a finite loss, got ${loss} at step ${step}`, {
+        code: 'state',
+        hint: 'try a smaller --lr',
+      });
+    }
+    options.onStep?.({ step: step + 1, stage: curriculum.stage, loss, task: lesson.task });
+    if (lesson.task === 'repeat') continue;
+    losses.push(loss);
+    if (curriculum.record(loss)) {
+      stageStarts.push(step + 1);
+      options.logger.info('next stage', { stage: curriculum.stage, step: step + 1 });
+    }
+  }
+  optimizer.dispose();
+  const last = losses.slice(-LOSS_WINDOW);
+  return { stageStarts, finalLoss: last.reduce((a, b) => a + b, 0) / last.length };
+}
+
+/** The batch of one step: contexts that no other step has. */
+function lessonBatch(
+  reader: Reader,
+  lesson: Lesson,
+  step: number,
+  options: PretrainOptions,
+): Promise<FactsBatch> {
+  // Crowded early batches hold up to three times the contexts of late ones.
+  const first = step * 4 * options.contexts;
+  const examples = Array.from(
+    { length: lesson.contexts },
+    (_, i): FactsExample => factsExample('train', options.seed, first + i, lesson.shape),
+  );
+  return lesson.task === 'repeat'
+    ? repeatBatch(reader, examples, PART_WEIGHTS)
+    : answerBatch(reader, examples, options.questions, PART_WEIGHTS);
+}
+
+/** Weight decay on matrices only. */
+function newOptimizer(model: LanguageModel): t.optim.AdamW {
+  const all = [...namedWeights(model.weights)];
+  const group = (matrices: boolean): Map<string, t.Tensor> =>
+    new Map(all.filter(([, tensor]) => (tensor.shape.length === 2) === matrices));
+  return new t.optim.AdamW([
+    { params: group(true), lr: 0, betas: BETAS, weightDecay: WEIGHT_DECAY },
+    { params: group(false), lr: 0, betas: BETAS, weightDecay: 0 },
+  ]);
+}
+
+/** Forward, backward, clip, update. Returns the mean loss of the target tokens. */
+function updateStep(model: LanguageModel, optimizer: t.optim.AdamW, batch: FactsBatch): number {
+  return t.scope(() => {
+    const { total, target } = factsLoss(model, batch);
+    t.backward(total);
+    t.optim.clipGradNorm(namedWeights(model.weights).values(), 1);
+    optimizer.step();
+    optimizer.zeroGrad();
+    return target.item();
+  });
+}
+
+/** Brings the weights to the values that were written, so that what is measured is what is loaded later. */
+function roundWeights(model: LanguageModel): void {
+  t.noGrad(() =>
+    t.scope(() => {
+      for (const tensor of namedWeights(model.weights).values()) {
+        t.copy_(tensor, tensor.to({ dtype: 'bfloat16' }));
+      }
+    }),
+  );
+}
