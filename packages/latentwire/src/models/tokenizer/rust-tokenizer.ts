@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { Tokenizer as RustLibrary } from 'tokenizers';
 import { LatentWireError } from '../../errors.js';
+import { guardNativeLibrary } from './native-guards.js';
 import type { DecodeOptions, EncodeOptions, SpecialTokenIds, Tokenizer } from './tokenizer.js';
 import { checkMerges, type TokenizerJson } from './tokenizer-json.js';
 
@@ -23,6 +24,7 @@ export class RustTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly special: SpecialTokenIds;
   readonly digest: string;
+  readonly #source: string;
   readonly #library: RustLibrary;
   readonly #doublesLeadingSpace: boolean;
 
@@ -31,6 +33,8 @@ export class RustTokenizer implements Tokenizer {
    * @param source file name for errors.
    */
   constructor(json: TokenizerJson, source: string, options: RustTokenizerOptions) {
+    this.#source = source;
+    guardNativeLibrary(json, source);
     const text = JSON.stringify(json);
     try {
       this.#library = RustLibrary.fromString(text);
@@ -66,7 +70,9 @@ export class RustTokenizer implements Tokenizer {
     for (let start = 0; start < texts.length; start += BATCH) {
       const batch = texts.slice(start, start + BATCH);
       const prepared = this.#doublesLeadingSpace ? batch.map(doubleLeadingSpace) : batch;
-      const encodings = await this.#library.encodeBatch(prepared, { addSpecialTokens });
+      const encodings = await this.#library
+        .encodeBatch(prepared, { addSpecialTokens })
+        .catch((cause) => this.#fail(cause));
       for (const encoding of encodings) ids.push(Int32Array.from(encoding.getIds()));
     }
     return ids;
@@ -81,7 +87,18 @@ export class RustTokenizer implements Tokenizer {
         hint: 'masked labels (-100) must be removed before decoding',
       });
     }
-    return this.#library.decode(list, options.skipSpecialTokens ?? true);
+    return this.#library.decode(list, options.skipSpecialTokens ?? true).catch((cause) => this.#fail(cause));
+  }
+
+  /** Models without a token for unknown text refuse some texts. */
+  #fail(cause: unknown): never {
+    throw new LatentWireError(
+      `${this.#source}: expected a usable tokenizer, got: ${(cause as Error).message}`,
+      {
+        code: 'format',
+        cause,
+      },
+    );
   }
 
   tokenId(token: string): number | undefined {
