@@ -79,7 +79,9 @@ export function decoderForward(
     options.onHidden?.(x, i);
     const context = contextOf(config.layerAttention[i]!);
     // A scope per layer drops the handles of its temporaries at once; what backward needs, the graph keeps.
-    x = t.scope(() => decoderLayer(x, layer, i, context));
+    const next = t.scope(() => decoderLayer(x, layer, i, context));
+    if (i > 0 && options.onHidden === undefined) x.dispose();
+    x = next;
   });
   cache?.advance(length);
   const normalised = scaledNorm(x, weights.norm, config.rmsNormEps);
