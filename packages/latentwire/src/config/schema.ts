@@ -86,17 +86,20 @@ export const runConfigSchema = z.strictObject({
     }),
     reconstruction_weight: number(
       'weight of repeating the context from its latents, beside the answer; 0: answers alone',
-      { min: 0, default: 0.5 },
+      { min: 0, default: 0.3 },
     ),
-    pretrain_share: number('share of all steps, at the start, that train the reconstruction alone', {
-      min: 0,
-      max: 1,
-      default: 0.4,
-    }),
+    pretrain_share: number(
+      'share of all steps, at the start, for alignment and reconstruction (no answers)',
+      {
+        min: 0,
+        max: 1,
+        default: 0.45,
+      },
+    ),
   }),
   optimizer: group('AdamW', {
     lr: number('peak learning rate of what starts at random, per step', { above: 0, default: 1e-3 }),
-    encoder_lr: number('peak learning rate of the pretrained encoder, per step', { above: 0, default: 1e-4 }),
+    encoder_lr: number('peak learning rate of the pretrained encoder, per step', { above: 0, default: 3e-4 }),
     weight_decay: number('decoupled weight decay, per step and learning rate', { min: 0, default: 0.01 }),
     max_grad_norm: number('clip the gradient to this L2 norm; 0: no clipping', { min: 0, default: 1 }),
   }),

@@ -6,7 +6,8 @@ import { type Logger, Progress, type Run } from '../telemetry/index.js';
 import { wireOptimizer } from './optimizer.js';
 import type { PreparedData } from './prepare.js';
 import type { Session } from './session.js';
-import { type ObjectiveWeights, trainStep } from './step.js';
+import { type StagePlan, stageAt } from './stages.js';
+import { trainStep } from './step.js';
 
 export interface LoopResult {
   readonly steps: number;
@@ -38,12 +39,12 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
     encoderLr: config.optimizer.encoder_lr,
     weightDecay: config.optimizer.weight_decay,
   });
-  const { reconstruction_weight, pretrain_share } = config.objective;
-  // Stage one teaches the reader to find the text in the latents; answers alone are too thin a signal for that.
-  const weightsAt = (position: number): ObjectiveWeights =>
-    reconstruction_weight > 0 && position < pretrain_share * totalSteps
-      ? { answer: 0, reconstruction: 1 }
-      : { answer: 1, reconstruction: reconstruction_weight };
+  const stages: StagePlan = {
+    latents: config.wire.latent_len,
+    startLatents: Math.round(mean(data.contexts.map((ids) => ids.length))),
+    pretrainShare: config.objective.pretrain_share,
+    reconstructionWeight: config.objective.reconstruction_weight,
+  };
   logger.info('training', {
     steps: totalSteps,
     steps_per_epoch: stepsPerEpoch,
@@ -71,10 +72,10 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
     dataSeconds += (performance.now() - began) / 1000;
 
     optimizer.setLrFactor(factor);
+    const stage = stageAt(stages, position / totalSteps);
     const result = trainStep(wire, data, optimizer, microBatches, {
-      latents: config.wire.latent_len,
       maxGradNorm: config.optimizer.max_grad_norm,
-      weights: weightsAt(position),
+      stage,
     });
     step++;
     samples += result.examples;
@@ -83,6 +84,8 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
     run.diagnostics.append({
       step,
       epoch,
+      stage: stage.name,
+      latents: stage.latents,
       loss: result.loss,
       answer_loss: result.answerLoss,
       reconstruction_loss: result.reconstructionLoss,
@@ -101,4 +104,8 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
   optimizer.adamw.dispose();
   const seconds = elapsed();
   return { steps: step, seconds, finalLoss, samplesPerSecond: samples / seconds };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
 }

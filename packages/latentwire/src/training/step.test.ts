@@ -5,7 +5,10 @@ import { wireOptimizer } from './optimizer.js';
 import { trainStep } from './step.js';
 import { LATENTS, tinySession } from './tiny-session.fixture.js';
 
-const options = { latents: LATENTS, maxGradNorm: 1, weights: { answer: 1, reconstruction: 0.5 } };
+const options = {
+  maxGradNorm: 1,
+  stage: { latents: LATENTS, weights: { alignment: 0.2, answer: 1, reconstruction: 0.5 } },
+};
 const rates = { lr: 1e-2, encoderLr: 1e-3, weightDecay: 0.01 };
 
 function weightsAfter(microBatches: number[][], steps: number): { weights: number[][]; loss: number } {

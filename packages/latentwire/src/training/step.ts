@@ -1,9 +1,10 @@
 /** One optimiser step: forward and backward of its micro-batches, clip, AdamW. The atomic event of a run. */
 import * as t from '@latentwire/torch';
-import { answerLoss } from '../objective/index.js';
+import { alignmentLoss, answerLoss } from '../objective/index.js';
 import { type ComposedBatch, compose, encoderBatch, type LatentWire, type Segment } from '../wire/index.js';
 import type { WireOptimizer } from './optimizer.js';
 import type { PreparedData, PreparedReader } from './prepare.js';
+import type { Stage, StageWeights } from './stages.js';
 
 export interface StepResult {
   /** Weighted sum of the parts. */
@@ -22,16 +23,10 @@ export interface StepResult {
 }
 
 export interface StepOptions {
-  readonly latents: number;
   /** 0 = no clipping */
   readonly maxGradNorm: number;
-  /** Weight of each part of the objective; a part of weight 0 is not computed. */
-  readonly weights: ObjectiveWeights;
-}
-
-export interface ObjectiveWeights {
-  readonly answer: number;
-  readonly reconstruction: number;
+  /** Latents of this step and the weight of each part of the objective; a part of weight 0 is not computed. */
+  readonly stage: Pick<Stage, 'latents' | 'weights'>;
 }
 
 /** Rows that one part of the objective supervises, per reader. */
@@ -50,24 +45,34 @@ export function trainStep(
   options: StepOptions,
 ): StepResult {
   const all = microBatches.flat();
-  const parts = objectiveParts(options.weights);
+  const { weights, latents } = options.stage;
+  const parts = objectiveParts(weights);
   const targetTokens = parts.map((part) =>
     data.readers.map((r) => all.reduce((n, i) => n + part.target(r, i).length, 0)),
   );
   return t.scope(() => {
     const device = data.readers[0]!.reader.model.device;
     const losses = parts.map(() => t.zeros([], { device }));
+    const alignment = t.zeros([], { device });
     let tokens = 0;
     for (const indices of microBatches) {
       t.scope(() => {
         const texts = encoderBatch(indices.map((i) => data.contexts[i]!));
         tokens += texts.lengths.reduce((a, b) => a + b, 0);
-        const z = wire.encode(texts);
+        const z = wire.encode(texts, latents);
         const terms: t.Tensor[] = [];
         data.readers.forEach((prepared, k) => {
           const prefix = wire.prefix(z, k);
+          if (weights.alignment > 0) {
+            // A mean over rows: micro-batches count by their share of the examples.
+            const share = indices.length / all.length / data.readers.length;
+            const contexts = indices.map((i) => withoutStop(prepared.repeat!.targets[i]!));
+            const loss = t.mul(alignmentLoss(prepared.reader.model, contexts, prefix), share);
+            t.noGrad(() => t.add_(alignment, loss));
+            terms.push(t.mul(loss, weights.alignment));
+          }
           parts.forEach((part, p) => {
-            const composed = trainingBatch(prepared, indices, part, options.latents);
+            const composed = trainingBatch(prepared, indices, part, latents);
             tokens += realTokens(composed);
             const denominator = targetTokens[p]![k]! * data.readers.length;
             const loss = answerLoss(prepared.reader.model, composed, prefix, denominator);
@@ -84,9 +89,12 @@ export function trainStep(
     t.zeroGrad(params);
     const values = losses.map((loss) => loss.item());
     return {
-      loss: values.reduce((sum, value, p) => sum + value * parts[p]!.weight, 0),
-      answerLoss: options.weights.answer > 0 ? values[0]! : null,
-      reconstructionLoss: options.weights.reconstruction > 0 ? values.at(-1)! : null,
+      loss: values.reduce(
+        (sum, value, p) => sum + value * parts[p]!.weight,
+        weights.alignment * alignment.item(),
+      ),
+      answerLoss: weights.answer > 0 ? values[0]! : null,
+      reconstructionLoss: weights.reconstruction > 0 ? values.at(-1)! : null,
       gradNorm: norm.item(),
       examples: all.length,
       targetTokens: targetTokens.flat().reduce((a, b) => a + b, 0),
@@ -95,7 +103,7 @@ export function trainStep(
   });
 }
 
-function objectiveParts(weights: ObjectiveWeights): Part[] {
+function objectiveParts(weights: StageWeights): Part[] {
   const answer: Part = {
     weight: weights.answer,
     tail: (r, i) => r.tails[i]!,
@@ -107,6 +115,11 @@ function objectiveParts(weights: ObjectiveWeights): Part[] {
     target: (r, i) => r.repeat!.targets[i]!,
   };
   return [answer, reconstruction].filter((part) => part.weight > 0);
+}
+
+/** The context alone; an empty one keeps its stop token, so that there is something to pool. */
+function withoutStop(ids: Int32Array): Int32Array {
+  return ids.length > 1 ? ids.subarray(0, -1) : ids;
 }
 
 /** [head | latents | tail | target, stop] of each example, padded on the right. */

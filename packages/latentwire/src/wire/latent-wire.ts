@@ -16,8 +16,8 @@ export class LatentWire extends nn.Module {
   }
 
   /** Texts -> latents Z [B, M, d_z]. */
-  encode(batch: EncoderBatch): t.Tensor {
-    return this.encoder.encode(batch);
+  encode(batch: EncoderBatch, latents?: number): t.Tensor {
+    return this.encoder.encode(batch, latents);
   }
 
   /** Latents -> soft prefix [B, M, d_model] of one model. */

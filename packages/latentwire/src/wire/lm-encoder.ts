@@ -78,8 +78,11 @@ export class LmEncoder extends t.nn.Module {
     yield* super.namedParameters(prefix);
   }
 
-  /** Texts -> Z [B, M, d_z] in fp32, with root mean square near 1 (RMSNorm). */
-  encode(batch: EncoderBatch): t.Tensor {
+  /**
+   * Texts -> Z [B, M, d_z] in fp32, with root mean square near 1 (RMSNorm).
+   * @param latents M; training may begin with more latents than the wire will have
+   */
+  encode(batch: EncoderBatch, latents: number = this.options.latents): t.Tensor {
     const { config, device } = this.#model;
     const weights = this.#computeWeights();
     const ids = indexTensor(batch.ids, [batch.batch, batch.length], device);
@@ -92,7 +95,7 @@ export class LmEncoder extends t.nn.Module {
       weights,
     );
     const states = t.cat([t.rmsNorm(hidden), t.rmsNorm(embeds)], -1);
-    const pooled = poolWindows(states, batch.lengths, this.options.latents);
+    const pooled = poolWindows(states, batch.lengths, latents);
     return this.norm.forward(this.project.forward(pooled.to({ dtype: 'float32' })));
   }
 
