@@ -5,10 +5,11 @@
  *
  * Covers transformers 4 (`rope_theta`, `rope_scaling`) and 5 (`rope_parameters`, per layer type in Gemma 3).
  */
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
 import { LatentWireError, nearestName } from '../../errors.js';
-import { checkJson, parseJson, readTextFile } from './json-file.js';
+import { checkJson, parseJson, readJson, readTextFile } from './json-file.js';
 import type { LayerAttention, ModelConfig, ModelFamily, Rope, RopeScaling } from './model-config.js';
 
 const size = z
@@ -151,14 +152,17 @@ const CLASSES: Readonly<Record<string, ClassDefaults>> = {
 const WRAPPERS: Readonly<Record<string, string>> = { gemma3: 'gemma3_text' };
 const GEMMA3_LOCAL_THETA = 1e4;
 
-/** Reads `config.json` of a model folder. Ids in generation_config.json, when present, win over those in config.json. */
-export function readHuggingFaceConfig(folder: string, generationConfig?: unknown): ModelConfig {
+/**
+ * Reads config.json of a model folder, and the BOS and EOS ids of generation_config.json when there is one: chat
+ * models state there what ends a turn.
+ * @throws LatentWireError 'input' when there is no config.json, 'format' naming file and field otherwise.
+ */
+export function readHuggingFaceConfig(folder: string): ModelConfig {
   const file = path.join(folder, 'config.json');
   const config = parseHuggingFaceConfig(parseJson(readTextFile(file), file), file);
-  if (generationConfig === undefined) return config;
   const generationFile = path.join(folder, 'generation_config.json');
-  const schema = modelSchema.pick({ bos_token_id: true, eos_token_id: true });
-  const ids = checkJson(schema, generationConfig, generationFile);
+  if (!fs.existsSync(generationFile)) return config;
+  const ids = readJson(generationFile, modelSchema.pick({ bos_token_id: true, eos_token_id: true }));
   return {
     ...config,
     bosId: ids.bos_token_id ?? config.bosId,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Tokenizer as JavaScriptTokenizer } from '@huggingface/tokenizers';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { sharedDataHint } from '../../data/shared-data.js';
 import { typed, writeGguf } from '../gguf/index.js';
 import { describeTokenizer } from './behaviour.fixture.js';
@@ -11,6 +11,9 @@ import { SharedTokenizers, smolLm2File, smolLm2Hint, squadTexts } from './golden
 import golden from './golden/tokenizers.json' with { type: 'json' };
 import { loadTokenizer } from './load-tokenizer.js';
 import type { Tokenizer } from './tokenizer.js';
+
+// Half a minute of work on one core in all; much longer on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
 
 const shared = new SharedTokenizers();
 afterAll(() => shared.remove());
