@@ -292,6 +292,21 @@ describe('GGUF metadata', () => {
   });
 });
 
+const smolLm2 = process.env.LATENTWIRE_SMOLLM2_GGUF;
+describe.skipIf(smolLm2 === undefined)('the SmolLM2 GGUF file (set LATENTWIRE_SMOLLM2_GGUF)', () => {
+  it('has the published size and every weight of its config', () => {
+    const gguf = readGguf(smolLm2!);
+    const config = readGgufConfig(gguf);
+    expect(parameterCount(config)).toBe(134_515_008);
+    expect(locateWeights(config, 'gguf', gguf.tensors.values(), gguf.path)).toHaveLength(gguf.tensors.size);
+    const published = sharedDataFile('configs/smollm2-135m.json');
+    if (published === undefined) return;
+    const { bosId, eosIds, rmsNormEps, ...rest } = parse(JSON.parse(fs.readFileSync(published, 'utf8')));
+    expect(config).toEqual({ ...rest, bosId: 1, eosIds: [2], rmsNormEps: Math.fround(rmsNormEps) });
+    expect([bosId, eosIds]).toEqual([0, [0]]);
+  });
+});
+
 describe('weights', () => {
   const config = parse(cases['llama: defaults for head size, key heads, eps, tying']);
   const offered = (rename: (name: string) => string = (name) => name) =>

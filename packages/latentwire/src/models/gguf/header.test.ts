@@ -116,8 +116,10 @@ describe('a GGUF header', () => {
             }),
           );
           const gguf = read(encodeGguf({ metadata, tensors }));
+          // Lone surrogates are no text: they come back as U+FFFD.
+          const utf8 = (text: string) => Buffer.from(text).toString();
           const wellFormed = (value: string | string[]) =>
-            Array.isArray(value) ? value.map((text) => text.toWellFormed()) : value.toWellFormed();
+            Array.isArray(value) ? value.map(utf8) : utf8(value);
           for (const [key, text] of Object.entries(texts)) {
             expect(gguf.metadata.entries.get(key)).toEqual(wellFormed(text));
           }
