@@ -106,7 +106,7 @@ describe('documentation of R', () => {
       { method: 'exact' },
     );
     expectPrinted(twins.oddsRatio, '0.04694');
-    expectPrinted(twins.ci.low, '0.00333');
+    expectPrinted(twins.ci.low, '0.0033');
     expectPrinted(twins.ci.high, '0.3632');
   });
 
