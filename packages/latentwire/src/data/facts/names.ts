@@ -14,23 +14,23 @@ interface NameParts {
 // pronounce; town endings are the English ones.
 const PEOPLE: NameParts = {
   beginnings: (
-    'Alb Bel Bern Cal Cor Dar Del Ed Fal Fen Gar Gil Hal Hect Ing Jar Jul Kel Kor Lav Lor Mab Mar Mel Nad Nor Od ' +
-    'Pal Per Quil Ram Ros Sab Sel Tam Tib Ul Val Vir Wil Yol Zan'
+    'Alb Bel Bern Cal Dar Del Ed Fal Fen Gar Hal Hect Jar Jul Kel Kor Lav Lor Mab Mar Mel Nad Od Pal Per Quil Ros ' +
+    'Sab Tam Val Wil Zan'
   ).split(' '),
   endings: (
-    'ada ago ain ald amo anda aro ava eda ego ela emo ena eri eth ian ico ida iel ika ilo ina ino iro isa ito olan ' +
-    'oma ona ora oric osa ovan ula umi una uro uvia'
+    'ada ago ain amo anda aro eda ela emo eri eth ian ico iel ika ilo ina ino isa ito olan oma ona oric osa ovan ula ' +
+    'umi una uro uth uvia'
   ).split(' '),
 };
 
 const TOWNS: NameParts = {
   beginnings: (
-    'Ald Amber Ash Birch Black Bram Cald Clay Cold Dun East Elm Fern Flint Grim Hart Hazel High Holm King Lang Lin ' +
-    'Long Mar Mill Moor New North Oak Oxen Pen Rav Red Sand Sel South Stan Thorn Wal Whit Wood'
+    'Ald Amber Ash Birch Black Bram Clay Cold Dun East Elm Fern Flint Grim Hart High Holm King Lang Long Mill Moor ' +
+    'New North Oak Pen Red Sand South Stan Thorn Whit'
   ).split(' '),
   endings: (
-    'beck bourne bridge burgh by cliff combe dale don field ford gate grove ham haven hill hurst ley lock mere ' +
-    'minster mouth pool port ridge side stead stow ton vale ville ward well wick worth'
+    'beck bridge burgh by cliff combe dale field ford gate grove ham haven hill hurst ley lock mere mouth pool port ' +
+    'ridge side stead ton vale ville ward well wick wood worth'
   ).split(' '),
 };
 

@@ -1,0 +1,46 @@
+import { random } from '@latentwire/torch';
+import { describe, expect, it } from 'vitest';
+import { Curriculum } from './curriculum.js';
+
+const curriculum = (): Curriculum => new Curriculum(new random.RandomRoot(1).stream('lessons'), 16);
+
+describe('Curriculum', () => {
+  it('stays while answers are wrong and goes on when they are right', () => {
+    const c = curriculum();
+    for (let i = 0; i < 500; i++) expect(c.record(2)).toBe(false);
+    expect(c.stage).toBe(0);
+    let steps = 0;
+    while (!c.record(0.01)) steps++;
+    expect(steps).toBeGreaterThan(20);
+    expect(c.stage).toBe(1);
+  });
+
+  it('gives every stage some steps, however low the loss, and ends at the full context', () => {
+    const c = curriculum();
+    let steps = 0;
+    for (; !c.atLastStage; steps++) c.record(0);
+    expect(steps).toBe(4 * 60);
+    expect(c.record(0)).toBe(false);
+    const shapes = Array.from({ length: 200 }, (_, i) => c.lesson(i).shape);
+    expect(shapes.filter(({ people, facts }) => people === 2 && facts === 3).length).toBeGreaterThan(140);
+    expect(shapes.some(({ people }) => people === 1)).toBe(true);
+  });
+
+  it('draws the lesson of a step from its number alone', () => {
+    const lessons = (order: number[]) => {
+      const c = curriculum();
+      return new Map(order.map((step) => [step, c.lesson(step)]));
+    };
+    expect(lessons([3, 1, 2])).toEqual(new Map([...lessons([1, 2, 3])].sort()));
+    expect(lessons([3, 1, 2]).get(2)).toEqual(lessons([2]).get(2));
+  });
+
+  it('asks for answers mostly, and to repeat now and then', () => {
+    const c = curriculum();
+    const repeats = Array.from({ length: 1000 }, (_, i) => c.lesson(i).task).filter(
+      (task) => task === 'repeat',
+    );
+    expect(repeats.length).toBeGreaterThan(140);
+    expect(repeats.length).toBeLessThan(260);
+  });
+});
