@@ -279,6 +279,14 @@ describe('tokenizer.json', () => {
       /field 'post_processor\.processors\.1\.pair\.0': expected a token of/,
     ],
     [
+      'a second text in the template for one',
+      (json) => {
+        const single = [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }];
+        json.post_processor = { type: 'TemplateProcessing', single, pair: [], special_tokens: {} };
+      },
+      /field 'post_processor\.single\.1': expected sequence A, got "B"/,
+    ],
+    [
       'a strip from the end',
       (json) => {
         json.decoder = { type: 'Sequence', decoders: [{ type: 'Strip', content: ' ', start: 0, stop: 1 }] };
