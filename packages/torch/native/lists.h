@@ -44,7 +44,8 @@ inline PackedList get_packed_list(napi_env env, napi_value v) {
   double d;
   if (napi_get_value_double(env, v, &d) != napi_ok || !is_packed_list(d)) return {};
   double code = -(d + 0.5) - PackedList::kBase;
-  if (!(code < ListBuffer::kCapacity * 65536.0)) throw BridgeError("damaged list");
+  // An empty list may start at the very end.
+  if (!(code < (ListBuffer::kCapacity + 1) * 65536.0)) throw BridgeError("damaged list");
   auto bits = static_cast<uint64_t>(code);
   size_t offset = bits >> 16, length = bits & 0xffff;
   if (list_buffer().values == nullptr || offset + length > ListBuffer::kCapacity) throw BridgeError("damaged list");

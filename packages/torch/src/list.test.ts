@@ -12,6 +12,15 @@ describe('lists that travel through shared memory', () => {
     });
   });
 
+  it('may be empty at the very end of the buffer', () => {
+    scope(() => {
+      for (let i = 0; i < 5000; i++) {
+        expect(zeros([1]).shape).toEqual([1]);
+        expect(zeros([]).shape).toEqual([]);
+      }
+    });
+  });
+
   it('do not disturb each other within nested calls', () => {
     scope(() => {
       const joined = cat([reshape(arange(0, 6), [2, 3]), permute(view(arange(6, 12), [3, 2]), [1, 0])], 0);
