@@ -10,13 +10,14 @@ import type { CliCommand, CommandCall, CommandResult } from './command.js';
 import { evaluate } from './eval.js';
 import { failureOf, formatFailure } from './failure.js';
 import { inspect } from './inspect.js';
+import { pretrain } from './pretrain.js';
 import { score } from './score.js';
 import { addSettings } from './settings.js';
 import { tokenize } from './tokenize.js';
 import { train } from './train.js';
 
 /** All commands, in the order of `latentwire --help`. */
-export const commands: readonly CliCommand[] = [train, evaluate, score, inspect, tokenize];
+export const commands: readonly CliCommand[] = [train, evaluate, score, inspect, tokenize, pretrain];
 
 /** Where output goes; process.stdout and process.stderr by default. */
 export interface CliOutput {

@@ -9,7 +9,7 @@ import * as t from '@latentwire/torch';
 import { type FactsExample, factsExample } from '../data/facts/index.js';
 import { LatentWireError } from '../errors.js';
 import { LanguageModel, loadTokenizer, namedWeights } from '../models/index.js';
-import type { Logger } from '../telemetry/index.js';
+import { type Logger, writeJsonAtomic } from '../telemetry/index.js';
 import { PromptFormat, type Reader } from '../wire/index.js';
 import { answerBatch, type FactsBatch, type PartWeights, repeatBatch } from './batch.js';
 import { Curriculum, type Lesson } from './curriculum.js';
@@ -64,6 +64,8 @@ export interface PretrainResult {
   readonly noContext: FactsScore;
 }
 
+/** How the model was made and what it scored. */
+const CARD_FILE = 'pretraining.json';
 const PART_WEIGHTS: PartWeights = { context: 0.1, question: 0.1 };
 const WARMUP_STEPS = 100;
 const FLOOR_RATIO = 0.02;
@@ -93,7 +95,30 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   const parameters = [...namedWeights(reader.model.weights).values()].reduce((n, w) => n + w.numel, 0);
   reader.model.dispose();
   const seconds = (performance.now() - started) / 1000;
-  return { ...trained, parameters, steps: options.steps, seconds, text, noContext };
+  const result = { ...trained, parameters, steps: options.steps, seconds, text, noContext };
+  writeJsonAtomic(path.join(folder, CARD_FILE), {
+    command: commandLine(options),
+    torch: t.torchVersion(),
+    device,
+    ...result,
+  });
+  return result;
+}
+
+/** The command that repeats this training. */
+function commandLine(options: PretrainOptions): string {
+  const flags = {
+    model: options.design,
+    seed: options.seed,
+    steps: options.steps,
+    contexts: options.contexts,
+    questions: options.questions,
+    lr: options.lr,
+    'eval-questions': options.evaluationQuestions,
+    device: options.device,
+  };
+  const words = Object.entries(flags).map(([flag, value]) => `--${flag} ${value}`);
+  return `latentwire pretrain ${words.join(' ')} --out ${path.basename(options.folder)}`;
 }
 
 async function newReader(
