@@ -2,16 +2,16 @@
 import * as t from '@latentwire/torch';
 import { afterAll, describe, expect, it } from 'vitest';
 import { generate } from './generate.js';
-import { FAMILIES, loadFixture, readGolden } from './golden/fixture.js';
+import { CASES, loadFixture, readGolden } from './golden/fixture.js';
 import { KVCache } from './kv-cache.js';
 import type { LanguageModel } from './language-model.js';
 
-const idsOf = (rows: number[][]): t.Tensor => t.tensor(rows, { dtype: 'int64' });
+const idsOf = (rows: number[][], device: t.Device): t.Tensor => t.tensor(rows, { dtype: 'int64', device });
 
 /** Logits [B, V] of the last position by a forward pass over everything, without a cache. */
 function recomputed(model: LanguageModel, rows: number[][]): Float32Array {
   return t.scope(() => {
-    const hidden = model.hidden(model.embed(idsOf(rows)));
+    const hidden = model.hidden(model.embed(idsOf(rows, model.device)));
     return model.logits(t.select(hidden, 1, -1)).toFloat32Array();
   });
 }
@@ -22,27 +22,36 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
 }
 
 /** Rows padded on the left to one length, with their mask. */
-function leftPadded(rows: number[][], padId: number): { ids: t.Tensor; valid: t.Tensor } {
+function leftPadded(rows: number[][], padId: number, device: t.Device): { ids: t.Tensor; valid: t.Tensor } {
   const length = Math.max(...rows.map((row) => row.length));
   const pads = rows.map((row) => length - row.length);
   return {
-    ids: idsOf(rows.map((row, r) => [...new Array<number>(pads[r]!).fill(padId), ...row])),
-    valid: t.tensor(rows.map((_, r) => Array.from({ length }, (_, i) => i >= pads[r]!))),
+    ids: idsOf(
+      rows.map((row, r) => [...new Array<number>(pads[r]!).fill(padId), ...row]),
+      device,
+    ),
+    valid: t.tensor(
+      rows.map((_, r) => Array.from({ length }, (_, i) => i >= pads[r]!)),
+      { device },
+    ),
   };
 }
 
-describe.each(FAMILIES)('%s', (family) => {
+describe.each(CASES)('%s on %s', (family, device) => {
   const golden = readGolden(family);
-  const model = loadFixture(family);
+  const model = loadFixture(family, { device });
   afterAll(() => model.dispose());
   const newTokens = golden.greedy[0]!.length;
 
   it('chooses the tokens that transformers chooses', () => {
     t.scope(() => {
-      const full = generate(model, model.embed(idsOf(golden.ids)), { maxNewTokens: newTokens, stopIds: [] });
+      const full = generate(model, model.embed(idsOf(golden.ids, model.device)), {
+        maxNewTokens: newTokens,
+        stopIds: [],
+      });
       expect(full).toEqual(golden.greedy);
       const rows = [golden.ids[0]!, golden.ids[1]!.slice(0, golden.short)];
-      const { ids, valid } = leftPadded(rows, 0);
+      const { ids, valid } = leftPadded(rows, 0, device);
       const padded = generate(model, model.embed(ids), { maxNewTokens: newTokens, stopIds: [], valid });
       expect(padded).toEqual(golden.greedyPadded);
     });
@@ -51,9 +60,9 @@ describe.each(FAMILIES)('%s', (family) => {
   it('has with a cache, token by token, the logits of a full forward pass', () => {
     t.noGrad(() =>
       t.scope(() => {
-        using cache = new KVCache(model.config, 2, 12 + newTokens, { dtype: model.dtype, device: 'cpu' });
+        using cache = new KVCache(model.config, 2, 12 + newTokens, { dtype: model.dtype, device });
         const rows = golden.ids.map((row) => [...row]);
-        let input = model.embed(idsOf(rows));
+        let input = model.embed(idsOf(rows, model.device));
         for (let step = 0; step < newTokens; step++) {
           const logits = model.logits(t.select(model.hidden(input, { cache }), 1, -1));
           expect(largestDifference(logits.toFloat32Array(), recomputed(model, rows))).toBeLessThan(1e-5);
@@ -71,15 +80,23 @@ describe.each(FAMILIES)('%s', (family) => {
   it('fills the cache in pieces of any length', () => {
     t.noGrad(() =>
       t.scope(() => {
-        using cache = new KVCache(model.config, 2, 12, { dtype: model.dtype, device: 'cpu' });
-        const whole = model.hidden(model.embed(idsOf(golden.ids)));
+        using cache = new KVCache(model.config, 2, 12, { dtype: model.dtype, device });
+        const whole = model.hidden(model.embed(idsOf(golden.ids, model.device)));
         const pieces = [
           [0, 3],
           [3, 4],
           [4, 11],
           [11, 12],
         ].map(([from, to]) =>
-          model.hidden(model.embed(idsOf(golden.ids.map((row) => row.slice(from, to)))), { cache }),
+          model.hidden(
+            model.embed(
+              idsOf(
+                golden.ids.map((row) => row.slice(from, to)),
+                device,
+              ),
+            ),
+            { cache },
+          ),
         );
         const joined = t.cat(pieces, 1);
         expect(largestDifference(joined.toFloat32Array(), whole.toFloat32Array())).toBeLessThan(1e-5);
@@ -91,10 +108,10 @@ describe.each(FAMILIES)('%s', (family) => {
     t.scope(() => {
       const [first, second] = golden.ids as [number[], number[]];
       const rows = [first, second.slice(0, 7), second.slice(3, 4), first.slice(2, 11)];
-      const { ids, valid } = leftPadded(rows, 5);
+      const { ids, valid } = leftPadded(rows, 5, device);
       const options = { maxNewTokens: newTokens, stopIds: [] };
       const together = generate(model, model.embed(ids), { ...options, valid });
-      const alone = rows.map((row) => generate(model, model.embed(idsOf([row])), options)[0]);
+      const alone = rows.map((row) => generate(model, model.embed(idsOf([row], device)), options)[0]);
       expect(together).toEqual(alone);
     });
   });
@@ -106,7 +123,7 @@ describe('stopping', () => {
   afterAll(() => model.dispose());
   const [first, second] = golden.greedy as [number[], number[]];
   const run = (maxNewTokens: number, stopIds: number[]): number[][] =>
-    t.scope(() => generate(model, model.embed(idsOf(golden.ids)), { maxNewTokens, stopIds }));
+    t.scope(() => generate(model, model.embed(idsOf(golden.ids, model.device)), { maxNewTokens, stopIds }));
 
   it('ends a row before its stop token and leaves the other rows as they were', () => {
     const stop = first.find((id) => !second.includes(id))!;

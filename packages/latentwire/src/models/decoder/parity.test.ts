@@ -4,7 +4,7 @@
  */
 import * as t from '@latentwire/torch';
 import { afterAll, describe, expect, it } from 'vitest';
-import { checksum, FAMILIES, loadFixture, readGolden } from './golden/fixture.js';
+import { CASES, checksum, loadFixture, readGolden } from './golden/fixture.js';
 
 /** Norm-wise and largest difference, both relative to the expected array. */
 function relativeError(actual: Float32Array, expected: Float32Array): { norm: number; max: number } {
@@ -26,11 +26,11 @@ function nextTokenLoss(logits: t.Tensor, ids: t.Tensor): t.Tensor {
   return t.crossEntropy(t.reshape(predictions, [-1, logits.size(-1)]), t.reshape(t.slice(ids, 1, 1), [-1]));
 }
 
-describe.each(FAMILIES)('%s', (family) => {
+describe.each(CASES)('%s on %s', (family, device) => {
   const golden = readGolden(family);
-  const model = loadFixture(family);
+  const model = loadFixture(family, { device });
   afterAll(() => model.dispose());
-  const idsTensor = (): t.Tensor => t.tensor(golden.ids, { dtype: 'int64' });
+  const idsTensor = (): t.Tensor => t.tensor(golden.ids, { dtype: 'int64', device });
 
   it('gives the logits, loss and input gradient of transformers within 1e-4', () => {
     t.scope(() => {
@@ -63,7 +63,7 @@ describe.each(FAMILIES)('%s', (family) => {
   });
 
   it('is as exact in bf16 as transformers is', () => {
-    const half = loadFixture(family, 'bfloat16');
+    const half = loadFixture(family, { device, dtype: 'bfloat16' });
     t.scope(() => {
       const embeds = half.embed(idsTensor());
       checksum(embeds.toFloat32Array()).forEach((value, i) => {

@@ -3,13 +3,20 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type * as t from '@latentwire/torch';
+import * as t from '@latentwire/torch';
 import { readHuggingFaceConfig } from '../../config/index.js';
 import { loadWeights, SafetensorsWeightSource } from '../../weights/index.js';
 import { LanguageModel } from '../language-model.js';
 
 export const FAMILIES = ['llama', 'llama-scaled', 'mistral', 'qwen2', 'qwen3', 'gemma3'] as const;
 export type Family = (typeof FAMILIES)[number];
+
+/** Every family on every kind of device that is there. */
+export const CASES: [family: Family, device: t.Device][] = FAMILIES.flatMap((family) =>
+  (t.cudaIsAvailable() ? (['cpu', 'cuda:0'] as const) : (['cpu'] as const)).map(
+    (device): [Family, t.Device] => [family, device],
+  ),
+);
 
 /** Mean, root mean square and Σ value · sin(0.1 · index) of an array. */
 export type Checksum = readonly [mean: number, rms: number, projection: number];
@@ -53,12 +60,15 @@ export function readGolden(family: Family): Golden {
 }
 
 /** Loads a fixture as any Hugging Face folder is loaded. The model lives until `dispose`. */
-export function loadFixture(family: Family, dtype: t.DType = 'float32'): LanguageModel {
+export function loadFixture(
+  family: Family,
+  target: { device?: t.Device; dtype?: t.DType } = {},
+): LanguageModel {
   const folder = file(family);
   const config = readHuggingFaceConfig(folder);
   const source = SafetensorsWeightSource.open(folder);
   try {
-    return new LanguageModel(config, loadWeights(config, source, { dtype, device: 'cpu' }));
+    return new LanguageModel(config, loadWeights(config, source, { dtype: 'float32', device: 'cpu', ...target }));
   } finally {
     source.close();
   }
