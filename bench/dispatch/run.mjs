@@ -2,7 +2,7 @@
  * Time of small eager operators: ours (TypeScript through the bridge) against Python torch, the same libtorch, one
  * thread each, measured in turns. Rounds are short (milliseconds) and many, so that on a busy machine both sides get
  * quiet ones: the lower decile is what a call costs, the median what it cost in this run.
- * Writes bench/results/dispatch.json. Usage: node bench/dispatch/run.mjs [--rounds 61] [--only add]
+ * Writes bench/results/dispatch.json. Usage: node bench/dispatch/run.mjs [--rounds 201] [--only add]
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -12,7 +12,7 @@ import { geometricMean, median, quantile, save } from '../report.mjs';
 import { cases } from './cases.mjs';
 
 const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '61' }, only: { type: 'string', default: '' } },
+  options: { rounds: { type: 'string', default: '201' }, only: { type: 'string', default: '' } },
 });
 const ROUNDS = Number(options.rounds);
 /** Operators per scope: about what a layer of a model makes before its scope closes. */
