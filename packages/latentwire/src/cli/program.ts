@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { resolveConfig } from '../config/index.js';
 import { createLogger } from '../telemetry/index.js';
 import type { CliCommand, CommandCall, CommandResult } from './command.js';
+import { demo } from './demo.js';
 import { evaluate } from './eval.js';
 import { failureOf, formatFailure } from './failure.js';
 import { inspect } from './inspect.js';
@@ -17,7 +18,7 @@ import { tokenize } from './tokenize.js';
 import { train } from './train.js';
 
 /** All commands, in the order of `latentwire --help`. */
-export const commands: readonly CliCommand[] = [train, evaluate, score, inspect, tokenize, pretrain];
+export const commands: readonly CliCommand[] = [demo, train, evaluate, score, inspect, tokenize, pretrain];
 
 /** Where output goes; process.stdout and process.stderr by default. */
 export interface CliOutput {

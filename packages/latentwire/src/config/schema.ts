@@ -35,7 +35,13 @@ export const runConfigSchema = z.strictObject({
     ),
   }),
   data: group('Questions to train and to evaluate on', {
-    dataset: choice('dataset', ['squad', 'squad_v2'], { default: 'squad' }),
+    dataset: choice(
+      'dataset; facts: generated on the fly, for the bundled models',
+      ['squad', 'squad_v2', 'facts'],
+      {
+        default: 'squad',
+      },
+    ),
     train_file: optionalText(
       'training file (JSON, .gz or Parquet) in place of the one found for the dataset',
     ),

@@ -2,13 +2,14 @@
  * From a reference (hub id, folder, .gguf file) to a frozen model with tokenizer and chat template. The one entrance
  * for models: training, evaluation, `inspect` and `tokenize` all come through here.
  */
-import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type * as t from '@latentwire/torch';
 import { LatentWireError } from '../errors.js';
+import { type ChatMessage, loadChatTemplate } from './chat/index.js';
 import { type ModelConfig, readGgufConfig, readHuggingFaceConfig } from './config/index.js';
 import { LanguageModel } from './decoder/index.js';
 import { readGguf } from './gguf/index.js';
+import { type ResolvedModel, resolveModel } from './hub/index.js';
 import { loadTokenizer as readTokenizer, type Tokenizer } from './tokenizer/index.js';
 import {
   GgufWeightSource,
@@ -41,15 +42,11 @@ export interface LoadedModel {
   readonly bosId: number | null;
 }
 
-export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant';
-  readonly content: string;
-}
 export type RenderMessages = (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => string;
 
 /** @throws LatentWireError naming file and field of what is wrong */
 export async function loadModel(reference: string, options: LoadModelOptions): Promise<LoadedModel> {
-  const source = resolveReference(reference);
+  const source = await resolve(reference, options.logger);
   const started = performance.now();
   const tokenizer = readTokenizer(source.path);
   const { config, weights } = openWeights(source);
@@ -59,7 +56,7 @@ export async function loadModel(reference: string, options: LoadModelOptions): P
   } finally {
     weights.close();
   }
-  const renderChat = readChatTemplate(source, tokenizer);
+  const renderChat = readChatTemplate(source.path);
   const loaded = {
     name: shortName(reference),
     model,
@@ -81,27 +78,31 @@ export async function loadModel(reference: string, options: LoadModelOptions): P
 /** The tokenizer alone, without weights. */
 export async function loadTokenizer(
   reference: string,
-  _options: { readonly logger: LoadLogger },
+  options: { readonly logger: LoadLogger },
 ): Promise<Tokenizer> {
-  return readTokenizer(resolveReference(reference).path);
+  return readTokenizer((await resolve(reference, options.logger, 'tokenizer')).path);
 }
 
-interface ResolvedReference {
-  readonly kind: 'gguf' | 'folder';
-  readonly path: string;
-}
-
-function resolveReference(reference: string): ResolvedReference {
-  const found = statSync(reference, { throwIfNoEntry: false });
-  if (found?.isDirectory()) return { kind: 'folder', path: reference };
-  if (found?.isFile() && reference.endsWith('.gguf')) return { kind: 'gguf', path: reference };
-  throw new LatentWireError(`expected a model folder or a .gguf file, got ${reference}`, {
-    code: 'input',
-    hint: 'check the path',
+async function resolve(
+  reference: string,
+  logger: LoadLogger,
+  parts: 'all' | 'tokenizer' = 'all',
+): Promise<ResolvedModel> {
+  let reported = 0;
+  return resolveModel(reference, {
+    parts,
+    onWarning: (message) => logger.info(message),
+    onProgress: ({ file, bytesDone, bytesTotal }) => {
+      // One line per 5 seconds: downloads last minutes, logs are read later.
+      const now = performance.now();
+      if (bytesDone !== bytesTotal && now - reported < 5000) return;
+      reported = now;
+      logger.info('downloading', { file, bytes: bytesDone, of: bytesTotal });
+    },
   });
 }
 
-function openWeights(source: ResolvedReference): { config: ModelConfig; weights: WeightSource } {
+function openWeights(source: ResolvedModel): { config: ModelConfig; weights: WeightSource } {
   if (source.kind === 'gguf') {
     const file = readGguf(source.path);
     const config = readGgufConfig(file);
@@ -149,14 +150,9 @@ async function stopTokens(
   return [...stops];
 }
 
-import { Template } from '@huggingface/jinja';
-
-function readChatTemplate(source: ResolvedReference, _tokenizer: Tokenizer): RenderMessages | null {
-  if (source.kind !== 'gguf') return null;
-  const text = readGguf(source.path).metadata.optionalString('tokenizer.chat_template');
-  if (text === undefined) return null;
-  const template = new Template(text);
-  return (messages, add_generation_prompt) => template.render({ messages, add_generation_prompt });
+function readChatTemplate(path: string): RenderMessages | null {
+  const template = loadChatTemplate(path);
+  return template && ((messages, addGenerationPrompt) => template.render(messages, { addGenerationPrompt }));
 }
 
 function shortName(reference: string): string {

@@ -1,12 +1,14 @@
 /** The examples of a split as the configuration asks for them. */
 import { random } from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
+import { loadFacts } from '../data/facts/index.js';
 import {
   type Example,
   type FetchDatasetFile,
   loadSquad,
   locateDataset,
   type Split,
+  type SquadVersion,
   squadVersionOf,
   takeSubset,
 } from '../data/index.js';
@@ -19,6 +21,7 @@ export async function loadSplit(
   fetch?: FetchDatasetFile,
 ): Promise<Example[]> {
   const { dataset } = config.data;
+  if (dataset === 'facts') return loadFacts({ split, samples: factsSamples(config, split) }).examples.slice();
   const file = await locateDataset({
     dataset,
     split,
@@ -29,4 +32,14 @@ export async function loadSplit(
   const wanted = split === 'train' ? config.data.samples : config.evaluation.eval_samples;
   const order = random.epochOrder(examples.length, root.stream(`subset-${split}`), 0);
   return takeSubset(examples, wanted, order);
+}
+
+/** The generated corpus has no end; without a limit it is as large as the other datasets are by default. */
+function factsSamples(config: RunConfig, split: Split): number {
+  return split === 'train' ? (config.data.samples ?? 10_000) : (config.evaluation.eval_samples ?? 1000);
+}
+
+/** Rules by which a dataset is scored. */
+export function scoringVersion(dataset: RunConfig['data']['dataset']): SquadVersion {
+  return dataset === 'facts' ? '1.1' : squadVersionOf(dataset);
 }

@@ -2,7 +2,6 @@
 
 import { type TextBaseline, textBaselineRows, textBaselines } from '../baselines/index.js';
 import type { RunConfig } from '../config/index.js';
-import { squadVersionOf } from '../data/index.js';
 import {
   type EvaluationOptions,
   evaluateLatents,
@@ -10,6 +9,7 @@ import {
   type ModeResult,
 } from '../evaluation/index.js';
 import type { AnswerMetrics, AnswerMode, Logger, PredictionsWriter, RunMetrics } from '../telemetry/index.js';
+import { scoringVersion } from './datasets.js';
 import type { PreparedData } from './prepare.js';
 import type { Session } from './session.js';
 
@@ -75,7 +75,7 @@ function evaluationOptions(config: RunConfig): EvaluationOptions {
   return {
     batchSize: config.evaluation.eval_batch_size,
     maxNewTokens: config.evaluation.max_new_tokens,
-    version: squadVersionOf(config.data.dataset),
+    version: scoringVersion(config.data.dataset),
   };
 }
 
