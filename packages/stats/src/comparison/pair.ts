@@ -73,7 +73,7 @@ export function comparePair(
     items: itemVariance,
     units: pair.units,
     itemsPerUnit: n / pair.units,
-    seeds: seeds.filter((part) => part.variance > 0),
+    seeds: seeds.filter((part) => part.degreesOfFreedom > 0),
   };
   const df = satterthwaite([{ variance: itemVariance, degreesOfFreedom: pair.units - 1 }, ...seeds]);
   const outcome = multiSeed

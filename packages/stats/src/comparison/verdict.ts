@@ -1,6 +1,6 @@
 /** A comparison in words, and what it would take to say more. */
 import { studentT } from '../distributions/index.js';
-import { satterthwaite } from '../multiseed/index.js';
+import { satterthwaite, type VariancePart } from '../multiseed/index.js';
 import { requiredSamples, tPower } from '../power/index.js';
 
 export type Verdict = 'better' | 'worse' | 'no difference shown' | 'not enough data';
@@ -18,7 +18,7 @@ export interface DifferenceVariance {
   readonly items: number;
   readonly units: number;
   readonly itemsPerUnit: number;
-  readonly seeds: readonly { readonly variance: number; readonly degreesOfFreedom: number }[];
+  readonly seeds: readonly VariancePart[];
 }
 
 export interface PowerSummary {
@@ -117,6 +117,7 @@ function whatIsNeeded(
     for (let seeds = present + 1; seeds <= 1000; seeds++) {
       const scaled = variance.seeds.map((part) => ({
         variance: (part.variance * (part.degreesOfFreedom + 1)) / seeds,
+        weight: ((part.weight ?? part.variance) * (part.degreesOfFreedom + 1)) / seeds,
         degreesOfFreedom: seeds - 1,
       }));
       const sum = variance.items + scaled.reduce((s, part) => s + part.variance, 0);

@@ -16,6 +16,8 @@ export interface SeedComponent {
   readonly variance: number;
   /** Seeds − 1. */
   readonly degreesOfFreedom: number;
+  /** Weight in the degrees of freedom of a sum: twice the variance before chance is taken out. */
+  readonly weight: number;
   /** Factor on seed deviations that turns their spread into `variance`. */
   readonly scale: number;
 }
@@ -25,7 +27,7 @@ export function seedComponent(rows: SeedRows, unitOf: Int32Array, units: number)
   const seeds = rows.length;
   const means = Float64Array.from(rows, meanOf);
   const grand = meanOf(means);
-  if (seeds < 2) return { means, variance: 0, degreesOfFreedom: 0, scale: 0 };
+  if (seeds < 2) return { means, variance: 0, degreesOfFreedom: 0, weight: 0, scale: 0 };
   const observed = means.reduce((sum, mean) => sum + (mean - grand) ** 2, 0) / (seeds - 1) / seeds;
   const n = unitOf.length;
   const itemMeans = averageRows(rows);
@@ -43,6 +45,7 @@ export function seedComponent(rows: SeedRows, unitOf: Int32Array, units: number)
     means,
     variance,
     degreesOfFreedom: seeds - 1,
+    weight: 2 * observed,
     scale: observed > 0 ? Math.sqrt(variance / observed) : 0,
   };
 }
@@ -57,12 +60,26 @@ export function averageRows(rows: SeedRows): Float64Array {
   return average;
 }
 
-/** Satterthwaite's degrees of freedom of a sum of independent variance estimates. */
-export function satterthwaite(parts: readonly { variance: number; degreesOfFreedom: number }[]): number {
-  const used = parts.filter((part) => part.variance > 0 && part.degreesOfFreedom > 0);
-  const total = used.reduce((sum, part) => sum + part.variance, 0);
+/** An independent variance estimate in a sum of them. */
+export interface VariancePart {
+  readonly variance: number;
+  readonly degreesOfFreedom: number;
+  /** Default: the variance. */
+  readonly weight?: number;
+}
+
+/**
+ * Satterthwaite's degrees of freedom of a sum of independent variance estimates. The formula is liberal when a part with
+ * two or four degrees of freedom dominates but happens to come out small: with 3 seeds 95 % intervals cover 87 … 93 %.
+ * Counting seed parts double, and before chance is taken out, gives 92 … 97 % over all mixtures (bench/stats).
+ */
+export function satterthwaite(parts: readonly VariancePart[]): number {
+  const used = parts
+    .map(({ variance, degreesOfFreedom, weight }) => ({ weight: weight ?? variance, degreesOfFreedom }))
+    .filter((part) => part.weight > 0 && part.degreesOfFreedom > 0);
+  const total = used.reduce((sum, part) => sum + part.weight, 0);
   if (total === 0) return Number.POSITIVE_INFINITY;
-  return total ** 2 / used.reduce((sum, part) => sum + part.variance ** 2 / part.degreesOfFreedom, 0);
+  return total ** 2 / used.reduce((sum, part) => sum + part.weight ** 2 / part.degreesOfFreedom, 0);
 }
 
 function meanOf(values: Float64Array): number {

@@ -251,6 +251,12 @@ function warningsFor(methods: readonly Method[], form: 't' | 'percentile', stand
         'One method has a single seed and is taken as deterministic; its training noise is not in the interval.',
     });
   }
+  if (fewest > 1 && fewest < 5) {
+    warnings.push({
+      code: 'small-sample',
+      message: `${fewest} seeds: how much seeds differ is hardly known, and the true coverage of 95 % limits is 92 to 97 %.`,
+    });
+  }
   if (fewest > 1 && fewest < 10 && form === 'percentile') {
     warnings.push({
       code: 'small-sample',

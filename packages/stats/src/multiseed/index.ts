@@ -13,6 +13,7 @@ export {
   type SeedRows,
   satterthwaite,
   seedComponent,
+  type VariancePart,
 } from './components.js';
 export {
   type HierarchicalData,
