@@ -1,0 +1,87 @@
+/** The whole path on the bundled model: train, score, figures, score again; through the command line. */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { runCli } from '../src/cli/program.js';
+import { readDiagnostics, readPredictionRows } from '../src/telemetry/index.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+const model = fileURLToPath(new URL('../assets/tiny-llama', import.meta.url));
+
+async function latentwire(...args: string[]): Promise<{ code: number; json: Record<string, unknown> }> {
+  let stdout = '';
+  const output = { stdout: (text: string) => (stdout += text), stderr: () => {} };
+  const code = await runCli([...args, '--json'], output as never);
+  return { code, json: JSON.parse(stdout) as Record<string, unknown> };
+}
+
+const settings = (directory: string): string[] => [
+  ...['--model', model, '--encoder-id', model, '--dataset', 'facts', '--save-dir', directory],
+  ...['--samples', '64', '--batch-size', '8', '--grad-accum', '2', '--max-steps', '6', '--epochs', '2'],
+  ...['--latent-len', '8', '--d-z', '16', '--eval-samples', '12', '--max-new-tokens', '8', '--device', 'cpu'],
+];
+
+const temporary = temporaryFolder();
+
+describe('latentwire train', () => {
+  it('leaves a run that can be read, scored again, and repeated to the byte', async () => {
+    const directory = temporary('first');
+    const trained = await latentwire('train', ...settings(directory));
+    expect(trained.code).toBe(0);
+    expect(trained.json.steps).toBe(6);
+
+    const rows = readDiagnostics(path.join(directory, 'logs/diagnostics.jsonl'));
+    expect(rows.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(rows.map(({ stage }) => stage)).toContain('answers');
+    for (const file of ['config.json', 'environment.json', 'figures/loss.png', 'figures/f1.svg']) {
+      expect(existsSync(path.join(directory, file)), file).toBe(true);
+    }
+    expect(JSON.parse(readFileSync(path.join(directory, 'status.json'), 'utf8'))).toMatchObject({
+      state: 'completed',
+    });
+    const predictions = readPredictionRows(path.join(directory, 'predictions.jsonl'));
+    expect(predictions).toHaveLength(4 * 12);
+
+    const again = await latentwire('eval', '--save-dir', directory);
+    expect(again.code).toBe(0);
+    expect(scores(again.json)).toEqual(scores(trained.json));
+
+    const twin = await latentwire('train', ...settings(temporary('twin')));
+    expect(scores(twin.json)).toEqual(scores(trained.json));
+    const losses = (run: string) =>
+      readDiagnostics(path.join(run, 'logs/diagnostics.jsonl')).map(({ loss }) => loss);
+    expect(losses(temporary('twin'))).toEqual(losses(directory));
+    const weights = (run: string) =>
+      readFileSync(path.join(run, 'preempt_checkpoint/checkpoint_current.safetensors'));
+    expect(weights(temporary('twin')).equals(weights(directory))).toBe(true);
+  }, 120_000);
+
+  it('opens the bundled model like any other folder', async () => {
+    const { code, json } = await latentwire(
+      'inspect',
+      '--model',
+      model,
+      '--tokens',
+      '5,6,7',
+      '--device',
+      'cpu',
+    );
+    expect(code).toBe(0);
+    expect(json).toMatchObject({ family: 'llama', tokens: [5, 6, 7] });
+  });
+
+  it('names the run that is not there', async () => {
+    const { code, json } = await latentwire('eval', '--save-dir', temporary('nothing'));
+    expect(code).toBe(2);
+    expect(json.error).toMatchObject({ code: 'input' });
+  });
+});
+
+/** EM and F1 of every model and mode. */
+function scores(json: Record<string, unknown>): unknown {
+  const metrics = json.metrics as Record<string, Record<string, { em: number; f1: number }>>;
+  return ['text', 'token_budget', 'no_context', 'latent'].map((mode) =>
+    Object.entries(metrics[mode]!).map(([name, { em, f1 }]) => [name, em, f1]),
+  );
+}
