@@ -53,6 +53,10 @@ export const runConfigSchema = z.strictObject({
       default: 10_000,
     }),
   }),
+  facts: group('Contexts of the generated dataset `facts`', {
+    people: integer('people told of in one context', { flag: 'facts-people', min: 1, max: 4, default: 2 }),
+    each: integer('facts about each of them', { flag: 'facts-each', min: 1, max: 5, default: 3 }),
+  }),
   encoder: group('What turns text into latents', {
     type: choice('kind of encoder; lm: a small language model, mean-pooled', ['lm'], {
       flag: 'encoder-type',

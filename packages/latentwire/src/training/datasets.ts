@@ -21,7 +21,10 @@ export async function loadSplit(
   fetch?: FetchDatasetFile,
 ): Promise<Example[]> {
   const { dataset } = config.data;
-  if (dataset === 'facts') return loadFacts({ split, samples: factsSamples(config, split) }).examples.slice();
+  if (dataset === 'facts') {
+    const shape = { people: config.facts.people, facts: config.facts.each };
+    return [...loadFacts({ split, samples: factsSamples(config, split), shape }).examples];
+  }
   const file = await locateDataset({
     dataset,
     split,
