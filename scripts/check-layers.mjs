@@ -16,11 +16,11 @@ import { fileURLToPath } from 'node:url';
 const LAYERS = [
   ['cli'],
   ['experiments', 'results'],
-  ['training'],
+  ['training', 'pretraining'],
   ['evaluation'],
   ['baselines'],
   ['objective'],
-  ['wire', 'pretraining'],
+  ['wire'],
   ['data', 'models'],
 ];
 /** Off to the side: importable from its lowest user and everything above that; imports no layered room. */

@@ -22,10 +22,8 @@ export class SafetensorsWeightSource implements WeightSource {
     const index = join(folder, INDEX);
     const single = join(folder, SINGLE);
     return translated(() => {
-      if (existsSync(index))
-        return new SafetensorsWeightSource(folder, t.openSafetensorsIndex(index));
-      if (existsSync(single))
-        return new SafetensorsWeightSource(folder, t.openSafetensors(single));
+      if (existsSync(index)) return new SafetensorsWeightSource(folder, t.openSafetensorsIndex(index));
+      if (existsSync(single)) return new SafetensorsWeightSource(folder, t.openSafetensors(single));
       throw new LatentWireError(`${folder}: expected ${SINGLE} or ${INDEX}, got neither`, {
         code: 'input',
         hint: 'point at a folder with safetensors weights (not .bin), or at a .gguf file',
