@@ -39,7 +39,7 @@ export interface FactsBatch {
 /** Longest target in tokens; far beyond any context here. */
 const MAX_TARGET = 1024;
 
-/** Rows [BOS head context] and `questions` rows [tail answer EOS] each; a context with fewer gets its first again. */
+/** Rows [BOS head context], and rows [tail answer EOS] of up to `questions` questions each, as many for every context. */
 export async function answerBatch(
   reader: Reader,
   examples: readonly FactsExample[],

@@ -28,8 +28,11 @@ const STAGES: readonly Stage[] = [
 ];
 const LAST = STAGES.length - 1;
 
-/** A stage ends when the running mean of its answer loss (−log p per token) falls below this. */
-const PASS_LOSS = 0.3;
+/**
+ * A stage ends when the running mean of its answer loss (−log p per token) falls below this. Guessing between two
+ * people costs about ln 2 per answer, 0.2 per token: to pass is to know who is meant.
+ */
+const PASS_LOSS = 0.1;
 const SMOOTHING = 0.03;
 const MIN_STEPS = 60;
 /** Share of steps that go back to an earlier stage, and that repeat the context. */

@@ -43,11 +43,12 @@ export function factsExample(
   const { people: count = 2, facts = 3 } = shape;
   const draw = new random.RandomRoot(seed).stream(`facts/${split}/${count}x${facts}`).cursor(index * DRAWS);
   const people = drawPeople(split, count, draw);
-  const told = people.map((person) => ({ person, topics: drawDistinct(TOPICS, facts, draw) }));
-  const sentences = told.flatMap(({ person, topics }) =>
+  // The same topics of everyone: what is asked for never tells who is meant.
+  const topics = drawDistinct(TOPICS, facts, draw);
+  const sentences = people.flatMap((person) =>
     topics.map((topic) => pick(WORDINGS[topic].state, draw)(person)),
   );
-  const questions = told.flatMap(({ person, topics }) => questionsAbout(person, topics, draw));
+  const questions = people.flatMap((person) => questionsAbout(person, topics, draw));
   return {
     context: shuffled(sentences, draw).join(' '),
     qa: shuffled(questions, draw),
