@@ -308,9 +308,14 @@ function sentenceFor(
   return `Not enough data to tell ${method} from ${baseline} on ${metric}: a difference of ${effect} needs ${describeNeeds(power)}.`;
 }
 
-/** "about 1240 items (310 clusters)" or "about 8 seeds". */
+/** "about 1240 items (310 clusters)", "about 8 seeds", or both. */
 export function describeNeeds({ needs }: Pick<PowerSummary, 'needs'>): string {
-  if (needs === undefined) return '';
-  if (needs.seeds !== undefined) return `about ${needs.seeds} seeds`;
-  return `about ${needs.items} items${needs.clusters === undefined ? '' : ` (${needs.clusters} clusters)`}`;
+  const parts: string[] = [];
+  if (needs?.items !== undefined) {
+    parts.push(
+      `about ${needs.items} items${needs.clusters === undefined ? '' : ` (${needs.clusters} clusters)`}`,
+    );
+  }
+  if (needs?.seeds !== undefined) parts.push(`about ${needs.seeds} seeds`);
+  return parts.join(' and ');
 }

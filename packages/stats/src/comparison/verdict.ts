@@ -103,7 +103,10 @@ function detectableNoncentrality(df: number, level: number, target: number): num
   return high;
 }
 
-/** More items when items dominate the variance, more seeds when seeds do. */
+/**
+ * More items when items dominate the variance; more seeds when seeds do and the items are enough by themselves; otherwise
+ * both, each allowed half of the variance that the target power permits.
+ */
 function whatIsNeeded(
   variance: DifferenceVariance,
   total: number,
@@ -112,24 +115,51 @@ function whatIsNeeded(
   target: number,
 ): Needs {
   const seedVariance = total - variance.items;
-  if (seedVariance > variance.items) {
-    const present = Math.max(...variance.seeds.map((part) => part.degreesOfFreedom + 1));
-    for (let seeds = present + 1; seeds <= 1000; seeds++) {
-      const scaled = variance.seeds.map((part) => ({
-        variance: (part.variance * (part.degreesOfFreedom + 1)) / seeds,
-        weight: ((part.weight ?? part.variance) * (part.degreesOfFreedom + 1)) / seeds,
-        degreesOfFreedom: seeds - 1,
-      }));
-      const sum = variance.items + scaled.reduce((s, part) => s + part.variance, 0);
-      const df = satterthwaite([
-        { variance: variance.items, degreesOfFreedom: variance.units - 1 },
-        ...scaled,
-      ]);
-      if (tPower(effect / Math.sqrt(sum), df, level, 'two-sided') >= target) return { seeds };
+  if (seedVariance <= variance.items) return unitsFor(variance.items, variance, effect, level, target);
+  const powerWith = (seeds: number): number => {
+    const scaled = variance.seeds.map((part) => {
+      const share = (part.degreesOfFreedom + 1) / seeds;
+      const weight = (part.weight ?? part.variance) * share;
+      return { variance: part.variance * share, weight, degreesOfFreedom: seeds - 1 };
+    });
+    const sum = variance.items + scaled.reduce((s, part) => s + part.variance, 0);
+    const items = { variance: variance.items, degreesOfFreedom: variance.units - 1 };
+    return tPower(effect / Math.sqrt(sum), satterthwaite([items, ...scaled]), level, 'two-sided');
+  };
+  if (powerWith(MANY_SEEDS) >= target) {
+    let low = 1;
+    let high = 2;
+    while (powerWith(high) < target) {
+      low = high;
+      high *= 2;
     }
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (powerWith(middle) < target) low = middle;
+      else high = middle;
+    }
+    return { seeds: high };
   }
-  const perUnit = Math.sqrt(variance.items * variance.units);
-  const effectSize = effect / perUnit;
+  const allowed = (effect / detectableNoncentrality(variance.units - 1, level, target)) ** 2;
+  const present = Math.max(...variance.seeds.map((part) => part.degreesOfFreedom + 1));
+  return {
+    ...unitsFor(2 * variance.items, variance, effect, level, target),
+    seeds: Math.ceil((2 * seedVariance * present) / allowed),
+  };
+}
+
+/** Nobody trains more; with so many the seed part of the variance is as good as gone. */
+const MANY_SEEDS = 2 ** 20;
+
+/** Units that reach the target when the variance of the present ones is `itemVariance`. */
+function unitsFor(
+  itemVariance: number,
+  variance: DifferenceVariance,
+  effect: number,
+  level: number,
+  target: number,
+): Needs {
+  const effectSize = effect / Math.sqrt(itemVariance * variance.units);
   const needed = requiredSamples({ test: 't-paired', effectSize, alpha: level, power: target }).n[0]!;
   return unitsAndItems(Math.max(needed, variance.units + 1), variance);
 }
