@@ -41,8 +41,15 @@ export function nextWord(state: Int32Array): number {
 
 const TWO_32 = 4294967296;
 
-/** A uniform integer in 0 … bound−1 for bound ≤ 2^21, exactly uniform (Lemire 2019, multiply and reject). */
+/** Products of a word with at most this many are exact in a double. */
+export const EXACT_BOUND = 2 ** 21;
+
+/**
+ * A uniform integer in 0 … bound−1: exactly uniform up to `EXACT_BOUND` (Lemire 2019, multiply and reject), beyond by
+ * scaling 53 bits, with a bias below 1e-9.
+ */
 export function nextBelow(state: Int32Array, bound: number): number {
+  if (bound > EXACT_BOUND) return Math.floor(nextUniform(state) * bound);
   const reject = TWO_32 % bound;
   for (;;) {
     const product = (nextWord(state) >>> 0) * bound;

@@ -27,6 +27,20 @@ describe('draws', () => {
     }
   });
 
+  it('more than two million units are drawn too', () => {
+    const size = 2 ** 21 + 5;
+    const plan = drawPlan(size);
+    const state = new Int32Array(4);
+    const counts = new Uint16Array(size);
+    seedStream(state, 1, Purpose.bootstrap, 0);
+    drawCounts(state, counts, 0, plan);
+    expect(counts.reduce((a, b) => a + b, 0)).toBe(size);
+    seedStream(state, 1, Purpose.bootstrap, 0);
+    const values = Float64Array.from(counts, (_, i) => i % 3);
+    const expected = counts.reduce((sum, count, i) => sum + count * values[i]!, 0);
+    expect(drawSum(state, values, 0, plan)).toBe(expected);
+  });
+
   it.each([100, 1100])('counts of %i units have multinomial variances and covariances', (size) => {
     const plan = drawPlan(size);
     const state = new Int32Array(4);
