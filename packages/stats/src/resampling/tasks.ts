@@ -5,6 +5,7 @@
  */
 import { nextBelow, nextWord, type Purpose, seedStream } from '../random/index.js';
 import { type DrawPlan, drawCounts, drawPlan, drawSum } from './draws.js';
+import { BATCH, TILE, tileKernel } from './tile-kernel.js';
 
 interface TaskBase {
   readonly seed: number;
@@ -73,10 +74,6 @@ function runSingleSum(task: SumsTask, from: number, to: number, out: Float64Arra
   }
 }
 
-/** Resamples that share a pass over the data, so that a tile is read from memory once and then from L1. */
-const BATCH = 16;
-const TILE_BYTES = 16_384;
-
 /** Columns stand in groups of 8; the last group is as narrow as it can be. */
 export function laneGroups(width: number): number[] {
   const groups = new Array<number>(Math.floor(width / 8)).fill(8);
@@ -96,14 +93,11 @@ function runSums(task: SumsTask, from: number, to: number, out: Float64Array): v
     for (let b = 0; b < batch; b++) counts.set(resampler.draw(start + b), b * units);
     let first = 0;
     for (const lanes of laneGroups(width)) {
-      const dot = lanes === 2 ? dot2 : lanes === 4 ? dot4 : dot8;
-      // Truncated to keep it, and the indices made from it, 32-bit integers for the compiler: four times the speed.
-      const tile = (TILE_BYTES / 8 / lanes) | 0;
+      const addTile = tileKernel(lanes);
       sums.fill(0);
-      for (let unit = 0; unit < units; unit += tile) {
-        const length = Math.min(tile, units - unit);
-        const at = first * units + unit * lanes;
-        for (let b = 0; b < batch; b++) dot(counts, b * units + unit, length, columns, at, sums, b * 8);
+      for (let unit = 0; unit < units; unit += TILE) {
+        const length = Math.min(TILE, units - unit);
+        addTile(counts, units, unit, length, batch, columns, first * units + unit * lanes, sums);
       }
       const used = Math.min(lanes, width - first);
       for (let b = 0; b < batch; b++) {
@@ -246,92 +240,4 @@ function runShuffle(task: ShuffleTask, from: number, to: number, out: Float64Arr
     out[2 * r] = total;
     out[2 * r + 1] = size;
   }
-}
-
-/** sums[to + k] += Σ counts[from + i] · columns[at + lanes·i + k]; written out because lanes must be in registers. */
-function dot2(
-  counts: Uint16Array,
-  from: number,
-  length: number,
-  columns: Float64Array,
-  at: number,
-  sums: Float64Array,
-  to: number,
-): void {
-  let a = sums[to]!;
-  let b = sums[to + 1]!;
-  for (let i = from; i < from + length; i++) {
-    const count = counts[i]!;
-    a += count * columns[at]!;
-    b += count * columns[at + 1]!;
-    at += 2;
-  }
-  sums[to] = a;
-  sums[to + 1] = b;
-}
-
-function dot4(
-  counts: Uint16Array,
-  from: number,
-  length: number,
-  columns: Float64Array,
-  at: number,
-  sums: Float64Array,
-  to: number,
-): void {
-  let a = sums[to]!;
-  let b = sums[to + 1]!;
-  let c = sums[to + 2]!;
-  let d = sums[to + 3]!;
-  for (let i = from; i < from + length; i++) {
-    const count = counts[i]!;
-    a += count * columns[at]!;
-    b += count * columns[at + 1]!;
-    c += count * columns[at + 2]!;
-    d += count * columns[at + 3]!;
-    at += 4;
-  }
-  sums[to] = a;
-  sums[to + 1] = b;
-  sums[to + 2] = c;
-  sums[to + 3] = d;
-}
-
-function dot8(
-  counts: Uint16Array,
-  from: number,
-  length: number,
-  columns: Float64Array,
-  at: number,
-  sums: Float64Array,
-  to: number,
-): void {
-  let a = sums[to]!;
-  let b = sums[to + 1]!;
-  let c = sums[to + 2]!;
-  let d = sums[to + 3]!;
-  let e = sums[to + 4]!;
-  let f = sums[to + 5]!;
-  let g = sums[to + 6]!;
-  let h = sums[to + 7]!;
-  for (let i = from; i < from + length; i++) {
-    const count = counts[i]!;
-    a += count * columns[at]!;
-    b += count * columns[at + 1]!;
-    c += count * columns[at + 2]!;
-    d += count * columns[at + 3]!;
-    e += count * columns[at + 4]!;
-    f += count * columns[at + 5]!;
-    g += count * columns[at + 6]!;
-    h += count * columns[at + 7]!;
-    at += 8;
-  }
-  sums[to] = a;
-  sums[to + 1] = b;
-  sums[to + 2] = c;
-  sums[to + 3] = d;
-  sums[to + 4] = e;
-  sums[to + 5] = f;
-  sums[to + 6] = g;
-  sums[to + 7] = h;
 }
