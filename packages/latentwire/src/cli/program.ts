@@ -14,11 +14,21 @@ import { inspect } from './inspect.js';
 import { pretrain } from './pretrain.js';
 import { score } from './score.js';
 import { addSettings } from './settings.js';
+import { stats } from './stats.js';
 import { tokenize } from './tokenize.js';
 import { train } from './train.js';
 
 /** All commands, in the order of `latentwire --help`. */
-export const commands: readonly CliCommand[] = [demo, train, evaluate, score, inspect, tokenize, pretrain];
+export const commands: readonly CliCommand[] = [
+  demo,
+  train,
+  evaluate,
+  score,
+  stats,
+  inspect,
+  tokenize,
+  pretrain,
+];
 
 /** Where output goes; process.stdout and process.stderr by default. */
 export interface CliOutput {

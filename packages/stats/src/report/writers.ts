@@ -117,12 +117,10 @@ function textReport(comparison: Comparison): string {
   return lines.join('\n');
 }
 
-/** Every field of the comparison; NaN becomes null, infinities the strings "Infinity" and "-Infinity". */
+/** Every field of the comparison; numbers that JSON lacks are the strings "NaN", "Infinity" and "-Infinity". */
 function jsonReport(comparison: Comparison): string {
-  const replace = (_key: string, value: unknown): unknown => {
-    if (typeof value !== 'number' || Number.isFinite(value)) return value;
-    return Number.isNaN(value) ? null : String(value);
-  };
+  const replace = (_key: string, value: unknown): unknown =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
   return `${JSON.stringify(comparison, replace, 2)}\n`;
 }
 

@@ -3,42 +3,30 @@
  * because workers cannot load TypeScript.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Purpose } from '../random/index.js';
 import type { bootstrapCI as BootstrapCI } from './bootstrap.js';
 import { laneGroups, runTask, type Task } from './tasks.js';
 
-const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
-const bin = fileURLToPath(new URL('../../../../node_modules/typescript/bin/tsc', import.meta.url));
+const repository = fileURLToPath(new URL('../../../../', import.meta.url));
+const sources = fileURLToPath(new URL('../', import.meta.url));
 let scratch = '';
 let bootstrapCI: typeof BootstrapCI;
 
 beforeAll(async () => {
-  scratch = mkdtempSync(join(packageRoot, '.compiled-'));
+  const cache = join(repository, 'node_modules', '.cache');
+  mkdirSync(cache, { recursive: true });
+  scratch = mkdtempSync(join(cache, 'latentwire-stats-test-'));
   writeFileSync(join(scratch, 'package.json'), '{"type":"module"}');
-  const flags = [
-    '--outDir',
-    scratch,
-    '--composite',
-    'false',
-    '--incremental',
-    'false',
-    '--declaration',
-    'false',
-  ];
-  execFileSync(process.execPath, [
-    bin,
-    '-p',
-    packageRoot,
-    ...flags,
-    '--declarationMap',
-    'false',
-    '--sourceMap',
-    'false',
-  ]);
+  const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+  const target = ['--module', 'nodenext', '--target', 'es2022', '--skipLibCheck', '--types', 'node'];
+  const flags = ['--outDir', scratch, '--rootDir', sources, '--noCheck', '--ignoreConfig', ...target];
+  const entries = ['bootstrap.ts', 'worker.ts'].map((file) => join(sources, 'resampling', file));
+  execFileSync(process.execPath, [tsc, ...flags, ...entries]);
   ({ bootstrapCI } = (await import(/* @vite-ignore */ join(scratch, 'resampling', 'bootstrap.js'))) as {
     bootstrapCI: typeof BootstrapCI;
   });
