@@ -9,14 +9,16 @@ import { scoreTable } from './score-table.js';
 /** Chosen so that the whole demo takes a few minutes on two CPU cores. */
 const SETTINGS = {
   'data.dataset': 'facts',
-  'data.samples': 12_000,
-  'wire.latent_len': 8,
+  'data.samples': 40_000,
+  'facts.people': 1,
+  'facts.each': 2,
+  'wire.latent_len': 4,
   'wire.d_z': 64,
   'adapter.hidden': 256,
   'optimizer.lr': 2e-3,
   'optimizer.encoder_lr': 1e-3,
   'training.batch_size': 32,
-  'training.epochs': 2,
+  'training.epochs': 1,
   'evaluation.eval_samples': 300,
   'evaluation.eval_batch_size': 100,
   'evaluation.max_new_tokens': 16,
@@ -34,10 +36,7 @@ export const demo: CliCommand = {
     const fixed = [
       { path: 'model.ids', value: [model] },
       { path: 'encoder.id', value: model },
-      {
-        path: 'run.save_dir',
-        value: `runs/demo-${new Date().toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}`,
-      },
+      { path: 'run.save_dir', value: 'runs/demo' },
       ...Object.entries(SETTINGS).map(([path, value]) => ({ path, value })),
     ].map((assignment) => ({ ...assignment, origin: 'demo' }));
     const config = resolveConfig({ assignments: [...fixed, ...assignments] });
