@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as t from '@latentwire/torch';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../src/cli/program.js';
 import { readDiagnostics, readPredictionRows } from '../src/telemetry/index.js';
@@ -52,9 +53,11 @@ describe('latentwire train', () => {
     const losses = (run: string) =>
       readDiagnostics(path.join(run, 'logs/diagnostics.jsonl')).map(({ loss }) => loss);
     expect(losses(temporary('twin'))).toEqual(losses(directory));
-    const weights = (run: string) =>
-      readFileSync(path.join(run, 'preempt_checkpoint/checkpoint_current.safetensors'));
-    expect(weights(temporary('twin')).equals(weights(directory))).toBe(true);
+    const weights = (run: string): Map<string, Uint8Array> => {
+      using file = t.openSafetensors(path.join(run, 'preempt_checkpoint/checkpoint_current.safetensors'));
+      return t.scope(() => new Map(file.names.map((name) => [name, file.load(name).toBytes()])));
+    };
+    expect(weights(temporary('twin'))).toEqual(weights(directory));
   }, 120_000);
 
   it('opens the bundled model like any other folder', async () => {
