@@ -11,7 +11,7 @@
  */
 import { EXACT_BOUND, nextBelow, nextWord } from '../random/index.js';
 
-const BLOCK = 256;
+export const BLOCK = 256;
 /** Below this many units the correcting draws outweigh the gain. */
 const MINIMUM_BLOCKED_SIZE = 4 * BLOCK;
 const TWO_32 = 4294967296;
@@ -119,9 +119,25 @@ function drawBlockCounts(state: Int32Array, plan: DrawPlan): number {
   }
 }
 
+/** Sum over the draws inside whole blocks, as `plan.blockCounts` says. */
+export type BlockSum = (state: Int32Array, values: Float64Array, base: number, plan: DrawPlan) => number;
+
 /** Sum of `values[base + unit]` over one resample of `plan.size` units. */
-export function drawSum(state: Int32Array, values: Float64Array, base: number, plan: DrawPlan): number {
+export function drawSum(
+  state: Int32Array,
+  values: Float64Array,
+  base: number,
+  plan: DrawPlan,
+  blockSum: BlockSum = plainBlockSum,
+): number {
   const left = drawBlockCounts(state, plan);
+  const { blocks, blockCounts } = plan;
+  const blockTotal = blockSum(state, values, base, plan);
+  const restTotal = plainSum(state, values, base + blocks * BLOCK, plan.rest, blockCounts[blocks]!);
+  return blockTotal + restTotal + plainSum(state, values, base, plan.size, left);
+}
+
+export function plainBlockSum(state: Int32Array, values: Float64Array, base: number, plan: DrawPlan): number {
   const { blocks, blockCounts } = plan;
   let s0 = state[0]!;
   let s1 = state[1]!;
@@ -160,9 +176,7 @@ export function drawSum(state: Int32Array, values: Float64Array, base: number, p
   state[1] = s1;
   state[2] = s2;
   state[3] = s3;
-  const blockSum = a + b + (c + d);
-  const restSum = plainSum(state, values, base + blocks * BLOCK, plan.rest, blockCounts[blocks]!);
-  return blockSum + restSum + plainSum(state, values, base, plan.size, left);
+  return a + b + (c + d);
 }
 
 /** Adds one resample of `plan.size` units to `counts[base + unit]`. */

@@ -4,7 +4,8 @@
  * the split over threads cannot change a result.
  */
 import { nextBelow, nextWord, type Purpose, seedStream } from '../random/index.js';
-import { type DrawPlan, drawCounts, drawPlan, drawSum } from './draws.js';
+import { blockSumOf } from './block-kernel.js';
+import { type DrawPlan, drawCounts, drawPlan, drawSum, plainBlockSum } from './draws.js';
 import { BATCH, TILE, tileKernel } from './tile-kernel.js';
 
 interface TaskBase {
@@ -62,12 +63,13 @@ export function runTask(task: Task, from: number, to: number, out: Float64Array)
 function runSingleSum(task: SumsTask, from: number, to: number, out: Float64Array): void {
   const state = new Int32Array(4);
   const plans = Array.from(task.strata, drawPlan);
+  const blockSum = blockSumOf(task.columns) ?? plainBlockSum;
   for (let r = from; r < to; r++) {
     seedStream(state, task.seed, task.purpose, r);
     let sum = 0;
     let base = 0;
     for (const plan of plans) {
-      sum += drawSum(state, task.columns, base, plan);
+      sum += drawSum(state, task.columns, base, plan, blockSum);
       base += plan.size;
     }
     out[r] = sum;
