@@ -1,5 +1,6 @@
 /** The bootstrap distribution of a statistic over a design. */
 import { nextBelow, Purpose, seedStream } from '../random/index.js';
+import { interleave } from './column-kernel.js';
 import type { Design } from './design.js';
 import { runResamples, sharedFloat64, type Threads } from './parallel.js';
 import {
@@ -9,7 +10,7 @@ import {
   sortedGroups,
   valueWithCounts,
 } from './statistic.js';
-import { CountResampler, laneGroups, type SumsTask } from './tasks.js';
+import { CountResampler, type SumsTask } from './tasks.js';
 
 export interface ResampleOptions {
   readonly resamples: number;
@@ -75,26 +76,9 @@ export function resampleSums(
     seed,
     strata,
     width,
-    columns: interleave(columns),
+    columns: width === 1 ? columns[0]! : interleave(columns, sharedFloat64),
   };
   return runResamples(task, resamples, threads, resamples * columns[0]!.length * (1 + 0.5 * (width - 1)));
-}
-
-/** Groups of columns, unit after unit, so that one visit to a unit reads neighbouring numbers. */
-function interleave(columns: readonly Float64Array[]): Float64Array {
-  if (columns.length === 1) return columns[0]!;
-  const units = columns[0]!.length;
-  const groups = laneGroups(columns.length);
-  const packed = sharedFloat64(units * groups.reduce((sum, lanes) => sum + lanes, 0));
-  let first = 0;
-  for (const lanes of groups) {
-    for (let k = 0; k < lanes && first + k < columns.length; k++) {
-      const column = columns[first + k]!;
-      for (let unit = 0; unit < units; unit++) packed[first * units + unit * lanes + k] = column[unit]!;
-    }
-    first += lanes;
-  }
-  return packed;
 }
 
 /**

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Purpose } from '../random/index.js';
 import type { bootstrapCI as BootstrapCI } from './bootstrap.js';
-import { laneGroups, runTask, type Task } from './tasks.js';
+import { runTask, type Task } from './tasks.js';
 
 const repository = fileURLToPath(new URL('../../../../', import.meta.url));
 const sources = fileURLToPath(new URL('../', import.meta.url));
@@ -85,16 +85,4 @@ describe('tasks', () => {
       expect(pieces).toEqual(whole);
     },
   );
-
-  it('columns are grouped in eights with a narrow last group', () => {
-    expect([2, 3, 5, 8, 9, 11, 42].map(laneGroups)).toEqual([
-      [2],
-      [4],
-      [8],
-      [8],
-      [8, 2],
-      [8, 4],
-      [8, 8, 8, 8, 8, 2],
-    ]);
-  });
 });

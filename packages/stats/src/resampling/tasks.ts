@@ -5,8 +5,8 @@
  */
 import { nextBelow, nextWord, type Purpose, seedStream } from '../random/index.js';
 import { blockSumOf } from './block-kernel.js';
+import { BATCH, type ColumnKernel, columnKernel, paddedWidth } from './column-kernel.js';
 import { type DrawPlan, drawCounts, drawPlan, drawSum, plainBlockSum } from './draws.js';
-import { BATCH, TILE, tileKernel } from './tile-kernel.js';
 
 interface TaskBase {
   readonly seed: number;
@@ -20,7 +20,7 @@ export interface SumsTask extends TaskBase {
   readonly kind: 'sums';
   /** Units per stratum; units of a stratum are contiguous. */
   readonly strata: Int32Array;
-  /** Interleaved by unit within each of `laneGroups(width)`; a single column stands as it is. */
+  /** As `interleave` packs them; a single column stands as it is. */
   readonly columns: Float64Array;
 }
 
@@ -76,36 +76,26 @@ function runSingleSum(task: SumsTask, from: number, to: number, out: Float64Arra
   }
 }
 
-/** Columns stand in groups of 8; the last group is as narrow as it can be. */
-export function laneGroups(width: number): number[] {
-  const groups = new Array<number>(Math.floor(width / 8)).fill(8);
-  const rest = width % 8;
-  if (rest > 0) groups.push(rest <= 2 ? 2 : rest <= 4 ? 4 : 8);
-  return groups;
+/** The kernel of the last task: chunks of one task share it. */
+let lastKernel: { readonly columns: Float64Array; readonly kernel: ColumnKernel } | undefined;
+
+function kernelOf({ columns, width }: SumsTask): ColumnKernel {
+  if (lastKernel?.columns !== columns) lastKernel = { columns, kernel: columnKernel(columns, width) };
+  return lastKernel.kernel;
 }
 
 function runSums(task: SumsTask, from: number, to: number, out: Float64Array): void {
-  const { columns, width } = task;
+  const { width } = task;
+  const padded = paddedWidth(width);
+  const kernel = kernelOf(task);
   const resampler = new CountResampler(task);
   const units = resampler.counts.length;
-  const counts = new Uint16Array(BATCH * units);
-  const sums = new Float64Array(BATCH * 8);
   for (let start = from; start < to; start += BATCH) {
     const batch = Math.min(BATCH, to - start);
-    for (let b = 0; b < batch; b++) counts.set(resampler.draw(start + b), b * units);
-    let first = 0;
-    for (const lanes of laneGroups(width)) {
-      const addTile = tileKernel(lanes);
-      sums.fill(0);
-      for (let unit = 0; unit < units; unit += TILE) {
-        const length = Math.min(TILE, units - unit);
-        addTile(counts, units, unit, length, batch, columns, first * units + unit * lanes, sums);
-      }
-      const used = Math.min(lanes, width - first);
-      for (let b = 0; b < batch; b++) {
-        for (let k = 0; k < used; k++) out[(start + b) * width + first + k] = sums[b * 8 + k]!;
-      }
-      first += lanes;
+    for (let b = 0; b < batch; b++) kernel.counts.set(resampler.draw(start + b), b * units);
+    kernel.sum(batch);
+    for (let b = 0; b < batch; b++) {
+      for (let k = 0; k < width; k++) out[(start + b) * width + k] = kernel.sums[b * padded + k]!;
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Just enough of an assembler for two small WebAssembly functions (tile-kernel.ts, block-kernel.ts): opcodes by their names
+ * Just enough of an assembler for two small WebAssembly functions (column-kernel.ts, block-kernel.ts): opcodes by their names
  * in the specification, LEB128 numbers, and a module with one memory and one function, both exported. Where WebAssembly is
  * missing, or not allowed to compile, the kernels' plain definitions in TypeScript take over; results are equal bit for bit.
  */
