@@ -1,10 +1,13 @@
 /**
  * Calibration of every test and interval of @latentwire/stats on simulated data: rejection rates without an effect,
  * coverage of 95 % intervals, and simulated power against power(). Writes bench/results/stats-calibration.json.
- * Usage: node bench/stats/calibration.mjs [--simulations 2000] [--only null|coverage|power] [--name bootstrapCI]
- * One thread, about an hour of CPU time; every data set is seeded, so a rerun gives the same numbers.
+ * Usage: node bench/stats/calibration.mjs [--threads N] [--simulations 2000] [--only null|coverage|power] [--name bootstrapCI]
+ * About 85 minutes of CPU time; every scenario has its own seeded stream of data sets, so a rerun gives the same
+ * numbers with any number of threads.
  */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import {
   BINARY_DISCORDANCE,
   coverageScenarios,
@@ -15,93 +18,148 @@ import {
 import { binomial, power } from '../../packages/stats/dist/index.js';
 import { save } from './save.mjs';
 
-const { values: options } = parseArgs({
-  options: {
-    simulations: { type: 'string', default: '2000' },
-    only: { type: 'string', default: '' },
-    name: { type: 'string', default: '' },
-  },
-});
-const SIMULATIONS = Number(options.simulations);
-const wanted = (part, name) => (options.only === '' || options.only === part) && name.includes(options.name);
+const scenarios = [
+  ...nullScenarios().map((scenario) => ({ part: 'null', name: scenario.test, scenario })),
+  ...coverageScenarios().map((scenario) => ({ part: 'coverage', name: scenario.interval, scenario })),
+  ...powerScenarios().map((scenario) => ({ part: 'power', name: scenario.test, scenario })),
+];
+
+/** Share of simulated data sets for which `hit` holds. */
+function rate(name, simulations, hit) {
+  let seed = 17;
+  for (const character of name) seed = (Math.imul(seed, 31) + character.codePointAt(0)) | 0;
+  let hits = 0;
+  for (let k = 0; k < simulations; k++) hits += hit(new Simulation(seed, k)) ? 1 : 0;
+  return hits / simulations;
+}
+
+/** Simulates one scenario. */
+function simulate({ part, scenario }, simulations) {
+  if (part === 'null') {
+    const { kind, n, simulate: draw, pValue } = scenario;
+    return rate(`null ${kind} ${n}`, simulations, (simulation) => pValue(draw(simulation)) <= 0.05);
+  }
+  if (part === 'coverage') {
+    const { interval, kind, n, covers } = scenario;
+    return rate(`coverage ${interval} ${kind} ${n}`, simulations, covers);
+  }
+  const { test, effect, n, rejects } = scenario;
+  return rate(`power ${test} ${effect} ${n}`, simulations, rejects);
+}
 
 /** Rates between these are what chance allows with probability 0.99 when the truth is `p`. */
-function band(p) {
+function band(p, simulations) {
   const quantile = (tail) => {
     let k = 0;
-    while (binomial.cdf(k, SIMULATIONS, p) < tail) k++;
-    return k / SIMULATIONS;
+    while (binomial.cdf(k, simulations, p) < tail) k++;
+    return k / simulations;
   };
   return [quantile(0.005), quantile(0.995)];
 }
 
-/** Share of simulated data sets for which `hit` holds; every scenario has its own stream of data sets. */
-function rate(name, hit) {
-  let seed = 17;
-  for (const character of name) seed = (Math.imul(seed, 31) + character.codePointAt(0)) | 0;
-  let hits = 0;
-  for (let k = 0; k < SIMULATIONS; k++) hits += hit(new Simulation(seed, k)) ? 1 : 0;
-  return hits / SIMULATIONS;
+/** Compares a simulated rate with what it ought to be. */
+function judge({ part, scenario }, measured, simulations) {
+  if (part === 'null') {
+    const { test, kind, n, claim } = scenario;
+    const variant = /^mcnemarTest (exact|midp|chi2)$/.exec(test)?.[1];
+    // The size of McNemar's test on these data is known exactly: its power without an effect.
+    const exactSize =
+      variant === undefined
+        ? undefined
+        : power({
+            test: 'mcnemar',
+            firstOnly: BINARY_DISCORDANCE,
+            secondOnly: BINARY_DISCORDANCE,
+            n,
+            variant,
+          }).power;
+    const [from, to] = band(exactSize ?? 0.05, simulations);
+    const holds = measured <= to && (measured >= from || (claim === 'at most' && exactSize === undefined));
+    const conservative = measured < band(0.05, simulations)[0];
+    const known = exactSize === undefined ? {} : { exactSize };
+    return { test, kind, n, claim, size: measured, ...known, conservative, holds };
+  }
+  if (part === 'coverage') {
+    const { interval, kind, n, claim } = scenario;
+    const inside = measured >= 0.935 && measured <= 0.965;
+    const holds = claim === 'report' ? inside : inside || (claim === 'at least' && measured >= 0.935);
+    return { interval, kind, n, claim, coverage: measured, holds };
+  }
+  const { test, effect, n, predicted } = scenario;
+  const expected = predicted();
+  const [from, to] = band(expected, simulations);
+  return {
+    test,
+    effect,
+    n,
+    predicted: expected,
+    simulated: measured,
+    holds: measured >= from && measured <= to,
+  };
 }
 
 const percent = (value) => `${(100 * value).toFixed(2)} %`;
-const started = process.cpuUsage();
-const result = { simulations: SIMULATIONS, null: [], coverage: [], power: [] };
 
-const [low, high] = band(0.05);
-console.log(`type-I error at 5 %: 99 % band ${percent(low)} … ${percent(high)}`);
-for (const { test, kind, n, claim, simulate, pValue } of nullScenarios()) {
-  if (!wanted('null', test)) continue;
-  const size = rate(`null ${kind} ${n}`, (simulation) => pValue(simulate(simulation)) <= 0.05);
-  const variant = /^mcnemarTest (exact|midp|chi2)$/.exec(test)?.[1];
-  // The size of McNemar's test on these data is known exactly: its power without an effect.
-  const exactSize =
-    variant === undefined
-      ? undefined
-      : power({ test: 'mcnemar', firstOnly: BINARY_DISCORDANCE, secondOnly: BINARY_DISCORDANCE, n, variant })
-          .power;
-  const [from, to] = exactSize === undefined ? [low, high] : band(exactSize);
-  const holds = size <= to && (size >= from || (claim === 'at most' && exactSize === undefined));
-  const conservative = size < low;
-  result.null.push({
-    test,
-    kind,
-    n,
-    claim,
-    size,
-    ...(exactSize === undefined ? {} : { exactSize }),
-    conservative,
-    holds,
+function describe({ part }, row) {
+  const verdict = row.holds ? 'ok  ' : row.claim === 'report' ? 'note' : 'MISS';
+  if (part === 'null') {
+    const exact = row.exactSize === undefined ? '' : ` (exact size ${percent(row.exactSize)})`;
+    const note = row.conservative ? ' (conservative)' : '';
+    return `${verdict} type-I ${percent(row.size)}  ${row.test}, ${row.kind}, n = ${row.n}${note}${exact}`;
+  }
+  if (part === 'coverage')
+    return `${verdict} coverage ${percent(row.coverage)}  ${row.interval}, ${row.kind}, n = ${row.n}`;
+  return `${verdict} power ${percent(row.simulated)} for ${percent(row.predicted)}  ${row.test}, ${row.effect}, n = ${row.n}`;
+}
+
+async function main() {
+  const { values: options } = parseArgs({
+    options: {
+      simulations: { type: 'string', default: '2000' },
+      only: { type: 'string', default: '' },
+      name: { type: 'string', default: '' },
+      threads: { type: 'string', default: String(availableParallelism()) },
+    },
   });
-  console.log(
-    `${holds ? 'ok  ' : 'MISS'} ${percent(size)}  ${test}, ${kind}, n = ${n}${conservative ? ' (conservative)' : ''}${exactSize === undefined ? '' : ` (exact size ${percent(exactSize)})`}`,
+  const simulations = Number(options.simulations);
+  const jobs = scenarios
+    .map((_, index) => index)
+    .filter((index) => {
+      const { part, name } = scenarios[index];
+      return (options.only === '' || options.only === part) && name.includes(options.name);
+    });
+  // The largest data sets take longest: start with them, so that no thread is left alone with one.
+  const queue = jobs.toSorted((a, b) => (scenarios[b].scenario.n ?? 0) - (scenarios[a].scenario.n ?? 0));
+  const rows = new Map();
+  let cpuSeconds = 0;
+  await Promise.all(
+    Array.from({ length: Math.min(Number(options.threads), queue.length) }, async () => {
+      const worker = new Worker(new URL(import.meta.url), { workerData: { simulations } });
+      for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
+        const { measured, seconds } = await new Promise((resolve, reject) => {
+          worker.removeAllListeners();
+          worker.once('message', resolve).once('error', reject);
+          worker.postMessage(index);
+        });
+        cpuSeconds += seconds;
+        rows.set(index, judge(scenarios[index], measured, simulations));
+        console.log(`${rows.size}/${jobs.length} ${describe(scenarios[index], rows.get(index))}`);
+      }
+      await worker.terminate();
+    }),
   );
+  const of = (part) => jobs.filter((index) => scenarios[index].part === part).map((index) => rows.get(index));
+  const result = { simulations, null: of('null'), coverage: of('coverage'), power: of('power') };
+  const misses = [...rows.values()].filter((row) => !row.holds && row.claim !== 'report');
+  console.log(`${rows.size} scenarios, ${misses.length} miss, ${Math.round(cpuSeconds)} s of computing`);
+  if (options.only === '' && options.name === '')
+    save('stats-calibration', { cpuSeconds: Math.round(cpuSeconds), ...result });
 }
 
-console.log('coverage of 95 % intervals: 93.5 … 96.5 %');
-for (const { interval, kind, n, claim, covers } of coverageScenarios()) {
-  if (!wanted('coverage', interval)) continue;
-  const coverage = rate(`coverage ${interval} ${kind} ${n}`, covers);
-  const inside = coverage >= 0.935 && coverage <= 0.965;
-  const holds = claim === 'report' ? inside : inside || (claim === 'at least' && coverage >= 0.935);
-  result.coverage.push({ interval, kind, n, claim, coverage, holds });
-  console.log(
-    `${holds ? 'ok  ' : claim === 'report' ? 'note' : 'MISS'} ${percent(coverage)}  ${interval}, ${kind}, n = ${n}`,
-  );
-}
-
-console.log('power: simulated against power(), 99 % band');
-for (const { test, effect, n, predicted, rejects } of powerScenarios()) {
-  if (!wanted('power', test)) continue;
-  const expected = predicted();
-  const simulated = rate(`power ${test} ${effect} ${n}`, rejects);
-  const [from, to] = band(expected);
-  const holds = simulated >= from && simulated <= to;
-  result.power.push({ test, effect, n, predicted: expected, simulated, holds });
-  console.log(
-    `${holds ? 'ok  ' : 'MISS'} ${percent(simulated)} for ${percent(expected)}  ${test}, ${effect}, n = ${n}`,
-  );
-}
-const { user } = process.cpuUsage(started);
-if (options.only === '' && options.name === '')
-  save('stats-calibration', { cpuSeconds: Math.round(user / 1e6), ...result });
+if (isMainThread) await main();
+else
+  parentPort.on('message', (index) => {
+    const start = performance.now();
+    const measured = simulate(scenarios[index], workerData.simulations);
+    parentPort.postMessage({ measured, seconds: (performance.now() - start) / 1000 });
+  });
