@@ -6,7 +6,7 @@
  */
 import * as t from '@latentwire/torch';
 import type { LanguageModel } from '../models/decoder/index.js';
-import { encoderBatch, indexTensor, poolWindows } from '../wire/index.js';
+import { pooledEmbeddings } from './pooled-embeddings.js';
 
 /**
  * Mean squared difference of directions (both sides brought to unit RMS), a scalar; 2 for unrelated vectors.
@@ -19,12 +19,7 @@ export function alignmentLoss(
   prefix: t.Tensor,
 ): t.Tensor {
   return t.scope(() => {
-    const batch = encoderBatch(texts);
-    const target = t.noGrad(() => {
-      const embeds = model.embed(indexTensor(batch.ids, [batch.batch, batch.length], model.device));
-      const windows = poolWindows(embeds, batch.lengths, prefix.size(1));
-      return t.rmsNorm(windows.to({ dtype: 'float32' }));
-    });
+    const target = t.noGrad(() => t.rmsNorm(pooledEmbeddings(model, texts, prefix.size(1))));
     return t.mseLoss(t.rmsNorm(prefix.to({ dtype: 'float32' })), target);
   });
 }
