@@ -20,6 +20,7 @@ import {
   type RunConfig,
   resolveConfig,
   runConfigSchema,
+  settingsHash,
 } from './index.js';
 
 /** A flag with its text, as the command line hands it over. */
@@ -250,6 +251,14 @@ describe('identity', () => {
       return configHash(copy as unknown as RunConfig);
     });
     expect(new Set([...hashes, configHash(config)]).size).toBe(configFields.length + 1);
+  });
+
+  it('of what is computed ignores where and how it runs, and what the caller leaves out', () => {
+    const config = applyAssignments([]);
+    const change = (path: string, value: unknown) => applyAssignments([{ path, value, origin: 'test' }]);
+    expect(settingsHash(change('run.save_dir', 'elsewhere/x'))).toBe(settingsHash(config));
+    expect(settingsHash(change('run.seed', 7))).not.toBe(settingsHash(config));
+    expect(settingsHash(change('run.seed', 7), ['run.seed'])).toBe(settingsHash(config, ['run.seed']));
   });
 
   it('is a fixed function of the content', () => {

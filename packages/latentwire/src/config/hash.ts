@@ -4,11 +4,27 @@
  */
 import { createHash } from 'node:crypto';
 import { LatentWireError } from '../errors.js';
+import { findField } from './fields.js';
 import type { RunConfig } from './schema.js';
 
 /** 64 hex digits. */
 export function configHash(config: RunConfig): string {
   return createHash('sha256').update(canonicalJson(config), 'utf8').digest('hex');
+}
+
+/**
+ * Identity of what is computed: the hash without settings that only say where, how long or how loudly it runs
+ * (`operational`), and without `except`.
+ * @param config a configuration, or one as stored in config.json (unknown settings count)
+ * @param except `group.key` of settings that do not count, e.g. `run.seed` to find the runs of one group
+ */
+export function settingsHash(config: unknown, except: readonly string[] = []): string {
+  const counted = [...flatten(config)].filter(
+    ([path]) => findField(path)?.operational !== true && !except.includes(path),
+  );
+  return createHash('sha256')
+    .update(canonicalJson(Object.fromEntries(counted)), 'utf8')
+    .digest('hex');
 }
 
 /** One text per value. @throws LatentWireError `internal` on what JSON cannot hold (undefined, NaN, functions). */

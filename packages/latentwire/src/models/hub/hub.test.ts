@@ -405,6 +405,14 @@ describe('references', () => {
     expect(() => parseReference(reference)).toThrow(/expected a model folder, a \.gguf file or owner\/name/);
   });
 
+  it('name bundled models alike on every machine', () => {
+    const found = parseReference('bundled:tiny-llama');
+    expect(found).toMatchObject({ kind: 'folder', path: expect.stringMatching(/assets.tiny-llama$/) });
+    expect(() => parseReference('bundled:tiny-lama')).toThrow(
+      expect.objectContaining({ code: 'input', hint: 'did you mean bundled:tiny-llama?' }),
+    );
+  });
+
   it('refuse a file that is no model', () => {
     const file = path.join(home, 'config.json');
     fs.writeFileSync(file, '{}');

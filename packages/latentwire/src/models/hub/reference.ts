@@ -1,6 +1,7 @@
 /** What a user may write for a model: a folder, a GGUF file, or a name on the model hub. */
 import * as fs from 'node:fs';
-import { LatentWireError } from '../../errors.js';
+import { fileURLToPath } from 'node:url';
+import { LatentWireError, nearestName } from '../../errors.js';
 
 export type ModelReference =
   | { readonly kind: 'folder' | 'gguf'; readonly path: string }
@@ -16,13 +17,17 @@ export type ModelReference =
 
 const NAME = /^[\w][\w.-]*$/;
 const DEFAULT_REVISION = 'main';
+/** Models that come with the package: `bundled:NAME`, the same words on every machine. */
+const BUNDLED = 'bundled:';
+const BUNDLED_FOLDER = fileURLToPath(new URL('../../../assets/', import.meta.url));
 
 /**
- * `path/to/folder`, `path/to/file.gguf`, `owner/name`, `owner/name@revision` or `owner/name/file.gguf@revision`.
+ * `bundled:name`, `path/to/folder`, `path/to/file.gguf`, `owner/name`, `owner/name@revision` or `owner/name/file.gguf@revision`.
  * What exists on disk is never looked for on the hub.
  * @throws LatentWireError 'input' when it is none of these.
  */
 export function parseReference(reference: string): ModelReference {
+  if (reference.startsWith(BUNDLED)) return bundledModel(reference.slice(BUNDLED.length));
   const found = fs.statSync(reference, { throwIfNoEntry: false });
   if (found?.isDirectory()) return { kind: 'folder', path: reference };
   if (found?.isFile() && reference.endsWith('.gguf')) return { kind: 'gguf', path: reference };
@@ -33,6 +38,19 @@ export function parseReference(reference: string): ModelReference {
     });
   }
   return parseHubName(reference) ?? noSuchModel(reference);
+}
+
+function bundledModel(name: string): ModelReference {
+  const names = fs
+    .readdirSync(BUNDLED_FOLDER, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
+  if (names.includes(name)) return { kind: 'folder', path: `${BUNDLED_FOLDER}${name}` };
+  const near = nearestName(name, names);
+  throw new LatentWireError(`expected a bundled model (${names.join(', ')}), got '${name}'`, {
+    code: 'input',
+    hint: near === undefined ? `for example ${BUNDLED}${names[0]}` : `did you mean ${BUNDLED}${near}?`,
+  });
 }
 
 function parseHubName(reference: string): ModelReference | undefined {
