@@ -48,8 +48,8 @@ export interface BaselineRows {
   readonly latents: number;
   /** Soft prefix [n, latents, d_model] of the rows with these indices; null when rows hold text only. */
   readonly prefix: ((rowIndices: readonly number[]) => t.Tensor) | null;
-  /** Mean positions that the context takes in the reader's input. */
-  readonly contextPositions: number;
+  /** Per row: positions that the context takes in the reader's input. */
+  readonly contextPositions: readonly number[];
 }
 
 const makers: Readonly<Record<GenerativeBaseline, (inputs: BaselineInputs) => Promise<BaselineRows>>> = {

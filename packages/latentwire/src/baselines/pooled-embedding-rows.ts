@@ -21,6 +21,6 @@ export async function pooledEmbeddingRows(inputs: BaselineInputs): Promise<Basel
         indices.map((i) => contexts[i]!),
         positions,
       ),
-    contextPositions: positions,
+    contextPositions: examples.map(() => positions),
   };
 }

@@ -85,6 +85,5 @@ async function promptRows(
 }
 
 function text(rows: Segment[][], contexts: readonly Int32Array[]): BaselineRows {
-  const total = contexts.reduce((sum, ids) => sum + ids.length, 0);
-  return { rows, latents: 0, prefix: null, contextPositions: total / Math.max(1, contexts.length) };
+  return { rows, latents: 0, prefix: null, contextPositions: contexts.map((ids) => ids.length) };
 }
