@@ -1,4 +1,17 @@
 /** What training minimises. */
 export { alignmentLoss } from './alignment-loss.js';
 export { answerLoss, answerStates, targetLosses } from './answer-loss.js';
+export {
+  type AnswerCounts,
+  type AnswerObjective,
+  type AnswerTermName,
+  type AnswerTerms,
+  type AnswerWeights,
+  answerTermNames,
+  answerTerms,
+  earlyTokens,
+} from './answer-terms.js';
+export { distillationLoss, type TeacherDistributions } from './distillation-loss.js';
+export { type EmbeddingStatistics, embeddingStatistics, manifoldLoss } from './manifold-loss.js';
 export { pooledEmbeddings } from './pooled-embeddings.js';
+export * from './teacher-cache/index.js';

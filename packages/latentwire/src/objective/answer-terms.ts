@@ -1,0 +1,129 @@
+/**
+ * All terms of the answer, from one forward pass of the frozen decoder over [head | latents | tail | answer, stop].
+ * With n_i the −log p of target i, every cross-entropy term is a weighted sum over the same n:
+ *
+ *   answer       mean over all targets, the stop token included
+ *   first token  mean over the first target of each answer
+ *   K tokens     mean over the first K content tokens of each answer (the stop token is no content; BOS never is a
+ *                target, so K = 1 is the first content token)
+ *   KD           mean over the first K targets of the divergence from the text-reading model (distillation-loss.ts)
+ *   manifold     distance of the prefix from the statistics of the embedding table (manifold-loss.ts)
+ *
+ * The first three are one product of a small weight matrix with n: they cost the same whether they are on or off. KD and
+ * manifold are computed only when their weight is not 0.
+ */
+import * as t from '@latentwire/torch';
+import type { LanguageModel } from '../models/decoder/index.js';
+import { type ComposedBatch, indexTensor } from '../wire/index.js';
+import { answerStates } from './answer-loss.js';
+import { distillationLoss } from './distillation-loss.js';
+import { type EmbeddingStatistics, manifoldLoss } from './manifold-loss.js';
+import type { TeacherBatch } from './teacher-cache/index.js';
+
+/** Order of `AnswerTerms.values`. */
+export const answerTermNames = ['answer', 'firstToken', 'kToken', 'kd', 'manifold'] as const;
+export type AnswerTermName = (typeof answerTermNames)[number];
+export type AnswerWeights = Readonly<Record<AnswerTermName, number>>;
+
+/**
+ * What each mean divides by: counts over the whole optimiser step (times the readers that are averaged), so that
+ * micro-batches of any size add up to exactly the gradient of the one big batch.
+ */
+export interface AnswerCounts {
+  readonly targets: number;
+  readonly examples: number;
+  readonly kTokens: number;
+  readonly kdPositions: number;
+}
+
+export interface AnswerObjective {
+  readonly weights: AnswerWeights;
+  /** K: early content tokens with a term of their own. */
+  readonly k: number;
+  readonly counts: AnswerCounts;
+  /** The teacher's distributions for the rows of this batch; needed when KD has a weight. */
+  readonly teacher: TeacherBatch | null;
+  /** Needed when the manifold term has a weight. */
+  readonly statistics: EmbeddingStatistics | null;
+  /** Share of the step's examples in this micro-batch, over the readers: the manifold term is a mean over batches. */
+  readonly share: number;
+}
+
+export interface AnswerTerms {
+  /** Weighted sum, a scalar with a graph. */
+  readonly loss: t.Tensor;
+  /** Every term, unweighted, without a graph, fp32 [5]; 0 where a term was not computed. */
+  readonly values: t.Tensor;
+}
+
+/** @param prefix [B, M, D], or null for rows without latents */
+export function answerTerms(
+  model: LanguageModel,
+  composed: ComposedBatch,
+  prefix: t.Tensor | null,
+  objective: AnswerObjective,
+): AnswerTerms {
+  const { weights, teacher, statistics, share } = objective;
+  return t.scope(() => {
+    const { device } = model;
+    const n = composed.targetIds.length;
+    const logits = model.logits(answerStates(model, composed, prefix)).to({ dtype: 'float32' });
+    const targets = indexTensor(composed.targetIds, [n], device);
+    const nll = t.crossEntropy(logits, targets, { reduction: 'none' });
+    const shares = t.fromTypedArray(targetShares(composed.targetRows, objective), [4, n], { device });
+    const sums = t.matmul(shares, nll); // [weighted sum, answer, first token, K tokens]
+    let loss = t.select(sums, 0, 0);
+
+    let kd = t.zeros([], { device });
+    if (weights.kd > 0) {
+      if (teacher === null)
+        throw new RangeError('a distillation weight needs the distributions of a teacher');
+      const places = indexTensor(teacher.targets, [teacher.targets.length], device);
+      const student = teacher.targets.length === n ? logits : t.indexSelect(logits, 0, places);
+      kd = t.div(t.sum(distillationLoss(student, teacher)), objective.counts.kdPositions);
+      loss = t.add(loss, t.mul(kd, weights.kd));
+    }
+    let manifold = t.zeros([], { device });
+    if (weights.manifold > 0 && prefix !== null) {
+      if (statistics === null)
+        throw new RangeError('a manifold weight needs the statistics of the embeddings');
+      manifold = t.mul(manifoldLoss(prefix, statistics), share);
+      loss = t.add(loss, t.mul(manifold, weights.manifold));
+    }
+    const values = t.noGrad(() => t.cat([t.narrow(sums, 0, 1, 3), t.stack([kd, manifold])]));
+    return { loss, values };
+  });
+}
+
+/**
+ * [4, N] row-major: what each target adds to the weighted sum and to each of the three means.
+ * @param rows row of each target, ascending
+ */
+export function targetShares(
+  rows: Int32Array,
+  { weights, k, counts }: Pick<AnswerObjective, 'weights' | 'k' | 'counts'>,
+): Float32Array {
+  const n = rows.length;
+  const shares = new Float32Array(4 * n);
+  for (let start = 0; start < n; ) {
+    let end = start;
+    while (end < n && rows[end] === rows[start]) end++;
+    const early = earlyTokens(end - start, k);
+    for (let i = start; i < end; i++) {
+      const answer = 1 / counts.targets;
+      const first = i === start ? 1 / counts.examples : 0;
+      const kToken = i - start < early ? 1 / counts.kTokens : 0;
+      shares[i] = weights.answer * answer + weights.firstToken * first + weights.kToken * kToken;
+      shares[n + i] = answer;
+      shares[2 * n + i] = first;
+      shares[3 * n + i] = kToken;
+    }
+    start = end;
+  }
+  return shares;
+}
+
+/** Targets of the K-token term in an answer of `length` targets: the stop token counts only when it stands alone. */
+export function earlyTokens(length: number, k: number): number {
+  return Math.min(k, Math.max(1, length - 1), length);
+}

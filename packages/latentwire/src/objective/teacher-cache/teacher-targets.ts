@@ -1,0 +1,66 @@
+/** The teacher's distributions for a list of examples, in memory: what distillation reads in each step. */
+import type { TeacherDistributions } from '../distillation-loss.js';
+
+/** Which distributions are kept of a teacher. */
+export interface TeacherPlan {
+  /** K: the first targets of each answer that have a distribution. */
+  readonly positions: number;
+  /** Most likely tokens stored per position. */
+  readonly topK: number;
+  /** τ, the temperature of the stored distributions. */
+  readonly tau: number;
+}
+
+/** Distributions of the rows of one batch, and the targets of the batch that they belong to. */
+export interface TeacherBatch extends TeacherDistributions {
+  /** Index into the batch's targets, ascending; one per row of `ids`. */
+  readonly targets: Int32Array;
+}
+
+/** Flat arrays of n examples. Places beyond an example's count are 0. */
+export interface TeacherArrays {
+  /** [n] positions that an example has: K, or the length of a shorter answer */
+  readonly counts: Int32Array;
+  /** [n · K · k] */
+  readonly ids: Int32Array;
+  /** [n · K · (k + 1)], rounded to float16 */
+  readonly logProbs: Float32Array;
+}
+
+export class TeacherTargets {
+  constructor(
+    readonly plan: TeacherPlan,
+    readonly arrays: TeacherArrays,
+  ) {}
+
+  /** Positions of one example. */
+  count(example: number): number {
+    return this.arrays.counts[example]!;
+  }
+
+  /**
+   * Rows of a batch in the order of its targets.
+   * @param examples index of the example in each row of the batch
+   * @param targetRows row of each target, ascending, as `compose` gives it
+   */
+  batch(examples: readonly number[], targetRows: Int32Array): TeacherBatch {
+    const { topK, tau, positions } = this.plan;
+    const { ids, logProbs } = this.arrays;
+    const total = examples.reduce((sum, example) => sum + this.count(example), 0);
+    const targets = new Int32Array(total);
+    const batchIds = new Int32Array(total * topK);
+    const batchLogProbs = new Float32Array(total * (topK + 1));
+    let at = 0;
+    let start = 0;
+    examples.forEach((example, row) => {
+      const count = this.count(example);
+      const from = example * positions;
+      batchIds.set(ids.subarray(from * topK, (from + count) * topK), at * topK);
+      batchLogProbs.set(logProbs.subarray(from * (topK + 1), (from + count) * (topK + 1)), at * (topK + 1));
+      for (let p = 0; p < count; p++) targets[at + p] = start + p;
+      at += count;
+      while (targetRows[start] === row) start++;
+    });
+    return { tau, topK, ids: batchIds, logProbs: batchLogProbs, targets };
+  }
+}
