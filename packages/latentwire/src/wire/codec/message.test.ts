@@ -43,7 +43,7 @@ describe('encodeMessage and decodeMessage', () => {
     fc.assert(
       fc.property(latents, spec, (original, q) => {
         const message = decodeMessage(encodeMessage(original, { quantisation: q, wire }), wire);
-        const quantised = dequantise(quantise(original.values, q), q);
+        const quantised = dequantise(quantise(original.values, original.width, q), original.width, q);
         expect(patterns(message.latents.values)).toEqual(patterns(quantised));
         expect(message.latents).toMatchObject({ count: original.count, width: original.width });
         expect(message).toMatchObject({ quantisation: q, wire });

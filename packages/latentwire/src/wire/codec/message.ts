@@ -9,7 +9,7 @@
 import { crc32 } from 'node:zlib';
 import { LatentWireError } from '../../errors.js';
 import { packBits, packedBytes, unpackBits } from './bit-packing.js';
-import { groupCount, MAX_GROUP, PRECISIONS, type Quantisation } from './quantisation.js';
+import { groupsPerVector, MAX_GROUP, PRECISIONS, type Quantisation } from './quantisation.js';
 import { dequantise, quantise } from './quantise.js';
 import { readVarint, varintBytes, writeVarint } from './varint.js';
 import type { WireId } from './wire-id.js';
@@ -61,7 +61,7 @@ export function encodeMessage(latents: Latents, { quantisation, wire }: EncodeOp
   writeVarint(header, latents.width);
   if (bits <= LARGEST_CODE_BITS) writeVarint(header, group);
 
-  const { codes, scales } = quantise(latents.values, quantisation);
+  const { codes, scales } = quantise(latents.values, latents.width, quantisation);
   const payload = packBits(codes, bits);
   const bytes = new Uint8Array(header.length + scales.length + payload.length + CRC_BYTES);
   bytes.set(header);
@@ -81,7 +81,7 @@ export function decodeMessage(bytes: Uint8Array, expected: WireId | null = null)
   const header = readHeader(bytes);
   const { quantisation, count, width, bodyAt } = header;
   const values = count * width;
-  const scalesEnd = bodyAt + groupCount(values, quantisation);
+  const scalesEnd = bodyAt + count * groupsPerVector(width, quantisation);
   const end = scalesEnd + packedBytes(values, quantisation.bits);
   if (bytes.length !== end + CRC_BYTES) {
     throw damaged(
@@ -100,17 +100,17 @@ export function decodeMessage(bytes: Uint8Array, expected: WireId | null = null)
     });
   }
   const codes = unpackBits(bytes.subarray(scalesEnd, end), quantisation.bits, values);
-  const latents = dequantise({ codes, scales: bytes.subarray(bodyAt, scalesEnd) }, quantisation);
-  return { latents: { count, width, values: latents }, quantisation, wire: header.wire };
+  const scales = bytes.subarray(bodyAt, scalesEnd);
+  const latents = { count, width, values: dequantise({ codes, scales }, width, quantisation) };
+  return { latents, quantisation, wire: header.wire };
 }
 
 /** Exact bytes of a message of M = `count` latents of `width` numbers: header, scales, codes and checksum. */
 export function messageBytes(quantisation: Quantisation, count: number, width: number): number {
   const { bits, group } = quantisation;
-  const values = count * width;
   const shape = varintBytes(count) + varintBytes(width);
   const groupField = bits <= LARGEST_CODE_BITS ? varintBytes(group) : 0;
-  const body = groupCount(values, quantisation) + packedBytes(values, bits);
+  const body = count * groupsPerVector(width, quantisation) + packedBytes(count * width, bits);
   return SHAPE_AT + shape + groupField + body + CRC_BYTES;
 }
 

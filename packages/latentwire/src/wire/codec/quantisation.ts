@@ -4,7 +4,8 @@
  *   32      float32 as is                     16   IEEE half
  *   2 … 8   2^b equal cells, values in their middle (mid-rise: no code is wasted, and 2 bits still give 4 levels):
  *           value = (code + ½) · step, code in −2^(b−1) … 2^(b−1) − 1
- *     group > 0   each run of `group` values has its own step, one byte in the message (scale-byte.ts); nothing clips
+ *     group > 0   each run of `group` values of a vector has its own step, one byte in the message (scale-byte.ts);
+ *                 nothing clips
  *     group = 0   one step for all, known to both sides: the best one for normally distributed values of variance 1,
  *                 which is what an RMS-normalised latent looks like. No scales are sent; larger values clip.
  *
@@ -19,7 +20,7 @@ export type Bits = (typeof PRECISIONS)[number];
 
 export interface Quantisation {
   readonly bits: Bits;
-  /** Values that share a step; 0: one fixed step. Always 0 for 16 and 32 bits. */
+  /** Values of a vector that share a step; 0: one fixed step. Always 0 for 16 and 32 bits. */
   readonly group: number;
 }
 
@@ -66,7 +67,7 @@ export function fixedStep(bits: number): number {
   return FIXED_STEP[bits]!;
 }
 
-/** Steps that `values` numbers need: one per started group. */
-export function groupCount(values: number, { group }: Quantisation): number {
-  return group === 0 ? 0 : Math.ceil(values / group);
+/** Steps of each vector: one per started group. @param width d_z */
+export function groupsPerVector(width: number, { group }: Quantisation): number {
+  return group === 0 ? 0 : Math.ceil(width / group);
 }

@@ -4,14 +4,14 @@
  * clips, the gradient is that of clipping, 0, so that a value cannot drift further out unseen.
  */
 import * as t from '@latentwire/torch';
-import { fixedStep, type Quantisation } from './quantisation.js';
+import { fixedStep, groupsPerVector, type Quantisation } from './quantisation.js';
 import { HALF_MAX } from './quantise.js';
 import { NEXT, SCALE_MAX, SCALE_NORMAL, SCALE_UNIT, SPLIT } from './scale-byte.js';
 
 export class Quantiser {
   constructor(readonly quantisation: Quantisation) {}
 
-  /** Latents [B, M, d_z] in fp32 -> what arrives of them, same shape. Rows do not influence each other. */
+  /** Latents [B, M, d_z] in fp32 -> what arrives of them, same shape. Vectors do not influence each other. */
   forward(z: t.Tensor): t.Tensor {
     const { bits, group } = this.quantisation;
     if (bits === 32) return z;
@@ -31,14 +31,14 @@ export class Quantiser {
       // A tensor, not a number: on CUDA a division by a number is a multiplication by its inverse.
       return cells(z, t.full([1], fixedStep(bits), { device: z.device }), half);
     }
-    const [rows, length] = [z.size(0), z.numel / z.size(0)];
-    const groups = Math.ceil(length / group);
-    const flat = t.pad(t.reshape(z, [rows, length]), [0, groups * group - length]);
-    const grouped = t.view(flat, [rows, groups, group]);
+    const [rows, vectors, width] = [z.size(0), z.size(1), z.size(2)];
+    const groups = groupsPerVector(width, this.quantisation);
+    const padded = t.pad(z, [0, groups * group - width]);
+    const grouped = t.reshape(padded, [rows, vectors, groups, group]);
     const range = t.full([1], half - 0.5, { device: z.device });
     const step = ceilScale(t.div(t.amax(t.abs(grouped), -1, true), range));
-    const values = t.view(cells(grouped, step, half), [rows, groups * group]);
-    return t.reshape(t.narrow(values, 1, 0, length), z.shape);
+    const values = t.view(cells(grouped, step, half), [rows, vectors, groups * group]);
+    return t.narrow(values, 2, 0, width);
   }
 }
 
