@@ -59,11 +59,23 @@ describe('the public surface', () => {
         "facts.people | --facts-people | integer = 2",
         "facts.each | --facts-each | integer = 3",
         "encoder.type | --encoder-type | choice = "lm"",
+        "encoder.encode | --encode | choice = "context"",
         "encoder.id | --encoder-id | text = "HuggingFaceTB/SmolLM2-135M-Instruct"",
         "encoder.max_tokens | --encoder-max-tokens | integer = 512",
+        "encoder.max_bytes | --encoder-max-bytes | integer = 2048",
         "encoder.non_causal | --encoder-non-causal | toggle = false",
+        "encoder.lora_rank | --encoder-lora-rank | integer? = null",
+        "encoder.width | --encoder-width | integer = 256",
+        "encoder.heads | --encoder-heads | integer = 8",
+        "encoder.layers | --encoder-layers | integer = 6",
         "wire.latent_len | --latent-len | integer = 32",
+        "wire.latent_ratio | --latent-ratio | number? = null",
+        "wire.latent_shared_len | --latent-shared-len | integer? = null",
+        "wire.latent_private_len | --latent-private-len | integer = 0",
         "wire.d_z | --d-z | integer = 256",
+        "wire.bits | --wire-bits | integer = 32",
+        "wire.group | --wire-group | integer = 32",
+        "wire.bits_start | --wire-bits-start | number = 0",
         "adapter.hidden | --adapter-hidden | integer = 1024",
         "adapter.disable_adapter | --disable-adapter | toggle = false",
         "adapter.disable_calibration | --disable-calibration | toggle = false",
@@ -78,6 +90,7 @@ describe('the public surface', () => {
         "training.epochs | --epochs | integer = 1",
         "training.batch_size | --batch-size | integer = 32",
         "training.grad_accum | --grad-accum | integer = 1",
+        "training.decoders_per_step | --decoders-per-step | choice = "all"",
         "training.max_steps | --max-steps | integer? = null",
         "training.max_minutes | --max-minutes | number? = null",
         "evaluation.eval_samples | --eval-samples | integer? = 1000",
@@ -113,7 +126,7 @@ describe('resolving', () => {
       assignments: [flag('latent-len', '8'), flag('model', 'from-flag')],
     });
     rmSync(folder, { recursive: true });
-    expect(config.wire).toEqual({ latent_len: 8, d_z: 128 });
+    expect(config.wire).toEqual({ ...defaultConfig().wire, latent_len: 8, d_z: 128 });
     expect(config.model.ids).toEqual(['from-flag']);
     expect(config.training.epochs).toBe(defaultConfig().training.epochs);
   });

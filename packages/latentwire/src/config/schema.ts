@@ -58,10 +58,16 @@ export const runConfigSchema = z.strictObject({
     each: integer('facts about each of them', { flag: 'facts-each', min: 1, max: 5, default: 3 }),
   }),
   encoder: group('What turns text into latents', {
-    type: choice('kind of encoder; lm: a small language model, mean-pooled', ['lm'], {
-      flag: 'encoder-type',
-      default: 'lm',
-    }),
+    type: choice(
+      'kind of encoder; lm: a small language model, mean-pooled; byte: a transformer over UTF-8 bytes; stq: learned queries over the states of a frozen small language model',
+      ['lm', 'byte', 'stq'],
+      { flag: 'encoder-type', default: 'lm' },
+    ),
+    encode: choice(
+      'what it reads; context: latents serve any question, the question is text; prompt: the question travels in the latents',
+      ['context', 'prompt'],
+      { default: 'context' },
+    ),
     id: text('encoder model: hub id, directory or .gguf file', {
       flag: 'encoder-id',
       default: 'HuggingFaceTB/SmolLM2-135M-Instruct',
@@ -71,13 +77,69 @@ export const runConfigSchema = z.strictObject({
       min: 1,
       default: 512,
     }),
+    max_bytes: integer('longest context of the byte encoder, in UTF-8 bytes', {
+      flag: 'encoder-max-bytes',
+      min: 1,
+      default: 2048,
+    }),
     non_causal: toggle('let every encoder position see the whole text, not only what comes before it', {
       flag: 'encoder-non-causal',
+    }),
+    lora_rank: optionalInteger('rank of the trained change of an lm encoder; none: all its weights train', {
+      flag: 'encoder-lora-rank',
+      min: 1,
+      max: 4096,
+      default: null,
+    }),
+    width: integer('width of the byte transformer and of learned queries, in units', {
+      flag: 'encoder-width',
+      min: 1,
+      max: 16_384,
+      default: 256,
+    }),
+    heads: integer('attention heads of the byte transformer and of learned queries', {
+      flag: 'encoder-heads',
+      min: 1,
+      max: 256,
+      default: 8,
+    }),
+    layers: integer('layers of the byte transformer', {
+      flag: 'encoder-layers',
+      min: 1,
+      max: 128,
+      default: 6,
     }),
   }),
   wire: group('The latent message', {
     latent_len: integer('M, latent vectors per message', { min: 1, max: 4096, default: 32 }),
+    latent_ratio: optionalNumber(
+      'encoder tokens per shared latent, so that longer texts get more; none: the same M for every text',
+      { min: 1, default: null },
+    ),
+    latent_shared_len: optionalInteger(
+      'latents that every model reads; none: M less the private ones. Given, M is this plus the private ones',
+      { min: 1, max: 4096, default: null },
+    ),
+    latent_private_len: integer('latents for each model alone', { min: 0, max: 1024, default: 0 }),
     d_z: integer('width of a latent vector, in numbers', { min: 1, max: 16_384, default: 256 }),
+    bits: integer('bits per number of a message: 2 to 8, 16 (half) or 32 (float), in training as well', {
+      flag: 'wire-bits',
+      min: 2,
+      max: 32,
+      default: 32,
+    }),
+    group: integer('numbers of a vector that share a step; 0: fixed steps, no scales in the message', {
+      flag: 'wire-group',
+      min: 0,
+      max: 65_535,
+      default: 32,
+    }),
+    bits_start: number('share of the run before numbers are rounded in training', {
+      flag: 'wire-bits-start',
+      min: 0,
+      max: 1,
+      default: 0,
+    }),
   }),
   adapter: group('Maps latents into the embedding space of each frozen model', {
     hidden: integer('width of the hidden layer, in units', {
@@ -87,7 +149,9 @@ export const runConfigSchema = z.strictObject({
       default: 1024,
     }),
     disable_adapter: toggle('ablation: one linear projection in place of the adapter'),
-    disable_calibration: toggle('ablation: do not scale the prefix to the RMS of the embedding table'),
+    disable_calibration: toggle(
+      'ablation: the prefix starts at RMS 1, not at the RMS of the embedding table',
+    ),
   }),
   objective: group('What is minimised: cross-entropy of answer and end token, and of the context itself', {
     max_answer_tokens: integer('longest supervised answer, in tokens; the rest is cut', {
@@ -120,6 +184,11 @@ export const runConfigSchema = z.strictObject({
     epochs: integer('passes over the training examples', { min: 1, default: 1 }),
     batch_size: integer('examples per micro-batch', { min: 1, default: 32 }),
     grad_accum: integer('micro-batches per optimiser step', { min: 1, default: 1 }),
+    decoders_per_step: choice(
+      'frozen models that read the latents of one optimiser step; one: drawn anew for each step',
+      ['all', 'one'],
+      { default: 'all' },
+    ),
     max_steps: optionalInteger('stop after this many optimiser steps', { min: 1, default: null }),
     max_minutes: optionalNumber('stop after this many minutes of training', {
       above: 0,
