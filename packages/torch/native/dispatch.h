@@ -193,7 +193,7 @@ inline napi_value from_ivalue(napi_env env, c10::IValue value) {
   throw BridgeError("the operator returns a " + value.tagKind() + ", which the bridge cannot pass");
 }
 
-inline void describe_tensor(std::ostream& out, const at::Tensor& t) {
+inline void print_tensor(std::ostream& out, const at::Tensor& t) {
   if (!t.defined()) {
     out << "none";
     return;
@@ -207,13 +207,13 @@ inline std::string describe(const Operator& op, const torch::jit::Stack& stack) 
     if (i > 0) out << ", ";
     out << op.parameters[i].name << "=";
     const auto& v = stack[i];
-    if (v.isTensor()) describe_tensor(out, v.toTensor());
+    if (v.isTensor()) print_tensor(out, v.toTensor());
     else if (v.isTensorList()) {
       out << "[";
       auto list = v.toTensorVector();
       for (size_t j = 0; j < list.size() && j < 4; j++) {
         if (j > 0) out << ", ";
-        describe_tensor(out, list[j]);
+        print_tensor(out, list[j]);
       }
       out << (list.size() > 4 ? ", …" : "") << "]";
     } else if (v.isGenerator()) out << "Generator";
@@ -232,6 +232,11 @@ napi_value call(napi_env env, napi_callback_info info) {
   std::string message;
   try {
     Arguments args(env, info);
+    TapeState& tape = tape_state();
+    if (tape.mode != TapeMode::kOff && tape.mode != TapeMode::kRecord) {
+      if (tape.mode == TapeMode::kWalk) return tape_walk(env, reinterpret_cast<const void*>(&call<discard>), args);
+      throw TapeMismatch("the recorded step and this one differ");
+    }
     int64_t id = get_int(env, args[0], "operator");
     op = &operators().at(static_cast<size_t>(id));
     if (!op->handle) throw BridgeError("this torch has no operator " + op->name);
@@ -268,6 +273,7 @@ napi_value call(napi_env env, napi_callback_info info) {
       }
     }
     stack.clear();
+    if (tape.mode == TapeMode::kRecord) tape_record(env, reinterpret_cast<const void*>(&call<discard>), args, result);
     return result;
   } catch (const c10::Error& e) {
     message = e.what_without_backtrace();

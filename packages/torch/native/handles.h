@@ -4,7 +4,9 @@
 #pragma once
 
 #include "lists.h"
+#include "tape.h"
 
+#include <ATen/Functions.h>
 #include <ATen/core/Tensor.h>
 
 namespace latentwire {
@@ -27,13 +29,34 @@ class HandleTable {
     live_++;
     double handle = encode(index, slot.generation);
     if (slot.depth > 0) scoped_.push_back(handle);
+    slot.taped = recording();
+    if (slot.taped) tape_state().tape->owned.push_back(handle);
     return handle;
   }
 
   const at::Tensor& get(double handle) const {
     const Slot* slot = find(handle);
-    if (slot == nullptr) throw BridgeError("a tensor was used after it was freed (by its scope or by dispose)");
+    if (slot == nullptr || slot->shell) throw BridgeError("a tensor was used after it was freed (by its scope or by dispose)");
     return slot->tensor;
+  }
+
+  /// For sizes and types only: also answers for tensors of a recorded step, whose memory is gone.
+  const at::Tensor& describe(double handle) const {
+    const Slot* slot = find(handle);
+    return slot != nullptr && slot->shell ? slot->tensor : get(handle);
+  }
+
+  c10::Device device(double handle) const {
+    const Slot* slot = find(handle);
+    return slot != nullptr && slot->shell ? slot->device : get(handle).device();
+  }
+
+  /// Takes over a tensor of a recorded step: no scope frees it.
+  void own(double handle) {
+    if (Slot* slot = const_cast<Slot*>(find(handle))) {
+      slot->depth = 0;
+      slot->taped = false;
+    }
   }
 
   bool alive(double handle) const { return find(handle) != nullptr; }
@@ -41,7 +64,19 @@ class HandleTable {
   void release(double handle) {
     Slot* slot = const_cast<Slot*>(find(handle));
     if (slot == nullptr) return;
+    if (recording()) {
+      if (!slot->taped) throw BridgeError("a tensor from outside a recorded step cannot be freed inside it");
+      // The memory goes, sizes and type stay: the walk over the tape will ask for them.
+      if (slot->shell) return;
+      slot->device = slot->tensor.device();
+      slot->tensor = at::empty(slot->tensor.sizes(), slot->tensor.options().device(at::kMeta));
+      slot->shell = true;
+      slot->depth = 0;
+      return;
+    }
     slot->tensor.reset();
+    slot->shell = false;
+    slot->taped = false;
     slot->used = false;
     slot->generation = (slot->generation + 1) & kGenerationMask;
     free_.push_back(index_of(handle));
@@ -89,6 +124,9 @@ class HandleTable {
     uint32_t generation = 1;
     uint32_t depth = 0;
     bool used = false;
+    bool taped = false;                     // made by the step being recorded
+    bool shell = false;                     // freed inside a recorded step: `tensor` is a meta tensor
+    c10::Device device = c10::Device(c10::kCPU);  // of a shell
   };
   static constexpr uint32_t kGenerationMask = (1u << 20) - 1;
   static constexpr double kTwo32 = 4294967296.0;
@@ -115,6 +153,10 @@ class HandleTable {
 inline HandleTable& handles() {
   thread_local HandleTable table;
   return table;
+}
+
+inline const at::Tensor& describe_tensor(napi_env env, napi_value v) {
+  return handles().describe(get_double(env, v, "tensor"));
 }
 
 inline const at::Tensor& get_tensor(napi_env env, napi_value v, const char* what) {

@@ -2,7 +2,7 @@
 // element of a JavaScript array costs about 30 ns through N-API: a fifth of the time of `view` or `cat`.
 #pragma once
 
-#include "napi_support.h"
+#include "tape.h"
 
 #include <cmath>
 
@@ -50,6 +50,17 @@ inline PackedList get_packed_list(napi_env env, napi_value v) {
   size_t offset = bits >> 16, length = bits & 0xffff;
   if (list_buffer().values == nullptr || offset + length > ListBuffer::kCapacity) throw BridgeError("damaged list");
   return {list_buffer().values + offset, length};
+}
+
+/// What a tape notes of a packed list: its items, not where they lie.
+inline bool append_list_items(double d, std::vector<double>& out) {
+  if (!is_packed_list(d)) return false;
+  auto bits = static_cast<uint64_t>(-(d + 0.5) - PackedList::kBase);
+  size_t offset = bits >> 16, length = bits & 0xffff;
+  out.push_back(kArray);
+  out.push_back(static_cast<double>(length));
+  for (size_t i = 0; i < length; i++) out.push_back(list_buffer().values[offset + i]);
+  return true;
 }
 
 inline std::vector<int64_t> get_int_list(napi_env env, napi_value v, const char* what) {

@@ -43,12 +43,30 @@ inline napi_value from_bytes(napi_env env, const Arguments& args) {
   Bytes bytes = get_bytes(env, args[0], "data");
   auto shape = get_int_list(env, args[1], "shape");
   auto dtype = static_cast<at::ScalarType>(get_int(env, args[2], "dtype"));
-  at::Tensor t = at::empty(shape, at::TensorOptions().dtype(dtype));
+  at::Tensor t = recording() ? tape_state().allocate_host(shape, dtype) : at::empty(shape, at::TensorOptions().dtype(dtype));
   if (t.nbytes() != bytes.length) {
     throw BridgeError("data has " + std::to_string(bytes.length) + " bytes, shape and dtype need " + std::to_string(t.nbytes()));
   }
   if (bytes.length > 0) std::memcpy(t.mutable_data_ptr(), bytes.data, bytes.length);
+  if (recording()) tape_state().tape->uploads.push_back({t, {}});
   return make_tensor(env, std::move(t));
+}
+
+/// fromBytes inside a walk: the data waits until the last launch has read what it replaces.
+inline napi_value upload(napi_env env, const Arguments& args) {
+  TapeState& state = tape_state();
+  if (state.mode == TapeMode::kWalk) {
+    napi_value result = tape_walk(env, reinterpret_cast<const void*>(from_bytes), args);
+    Upload& upload = state.tape->uploads.at(state.tape->next_upload++);
+    Bytes bytes = get_bytes(env, args[0], "data");
+    if (bytes.length != upload.host.nbytes()) {
+      state.mode = TapeMode::kBroken;
+      throw TapeMismatch("host data differs in size from that of the recorded step");
+    }
+    upload.pending.assign(bytes.data, bytes.data + bytes.length);
+    return result;
+  }
+  return taped<from_bytes>(env, args);
 }
 
 /// toBytes(tensor) -> ArrayBuffer with the contiguous little-endian bytes (copied from any device)
@@ -72,7 +90,7 @@ inline napi_value item(napi_env env, const Arguments& args) {
 }
 
 inline napi_value shape(napi_env env, const Arguments& args) {
-  auto sizes = get_tensor(env, args[0], "tensor").sizes();
+  auto sizes = describe_tensor(env, args[0]).sizes();
   napi_value array;
   napi_create_array_with_length(env, sizes.size(), &array);
   for (size_t i = 0; i < sizes.size(); i++) {
@@ -82,11 +100,11 @@ inline napi_value shape(napi_env env, const Arguments& args) {
 }
 
 inline napi_value dtype(napi_env env, const Arguments& args) {
-  return make_number(env, static_cast<double>(get_tensor(env, args[0], "tensor").scalar_type()));
+  return make_number(env, static_cast<double>(describe_tensor(env, args[0]).scalar_type()));
 }
 
 inline napi_value device_of(napi_env env, const Arguments& args) {
-  return make_string(env, get_tensor(env, args[0], "tensor").device().str());
+  return make_string(env, handles().device(get_double(env, args[0], "tensor")).str());
 }
 
 inline napi_value is_contiguous(napi_env env, const Arguments& args) {

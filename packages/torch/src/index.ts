@@ -1,6 +1,9 @@
 /** @latentwire/torch: libtorch for TypeScript. */
 export * from './autograd.js';
+export { type CapturedOutput, captureOutput } from './capture.js';
+export * as cuda from './cuda/index.js';
 export * from './device.js';
+export { digestText, tensorDigests } from './digest.js';
 export { type DType, dtypeBytes, dtypes, type FloatDType, isFloat } from './dtype.js';
 export { TorchError } from './error.js';
 export { type AddonInfo, addonInfo } from './native.js';
@@ -11,4 +14,12 @@ export { defaultGeneratorState, Generator, manualSeed, restoreDefaultGenerator }
 export * as random from './random/index.js';
 export * from './safetensors/index.js';
 export * from './scope.js';
+export {
+  type ReceivedSignal,
+  receivedSignal,
+  signalCount,
+  signalReceived,
+  unwatchSignals,
+  watchSignals,
+} from './signals.js';
 export { type Nested, Tensor } from './tensor.js';

@@ -69,6 +69,39 @@ export interface NativeBridge {
   mapRelease(mapping: number, byteOffset: number, length: number): void;
   mapClose(mapping: number): void;
   writeTensor(fd: number, tensor: Handle): number;
+  fileDigest(path: string, blankPosition: number): string;
+  tensorDigests(tensors: readonly Handle[]): ArrayBuffer;
+  saveStart(
+    temporary: string,
+    current: string,
+    backup: string,
+    header: Uint8Array,
+    digestPosition: number,
+    tensors: readonly Handle[],
+    snapshot: boolean,
+    fault: readonly [at: number, kind: number, errno: number] | null,
+  ): number;
+  saveSnapshotWait(save: number): void;
+  saveFinished(save: number): boolean;
+  saveWait(save: number): NativeSaveResult;
+
+  watchSignals(numbers: readonly number[], secondStops: readonly number[]): void;
+  unwatchSignals(): void;
+  receivedSignal(): number;
+  signalTimes(): { ageMs: number; wallMs: number };
+  signalCount(number: number): number;
+  captureStart(log: number): [stdout: number, stderr: number];
+  captureStop(): void;
+
+  graphsAvailable(): boolean;
+  useOwnStream(): void;
+  recordBegin(capture: boolean): number;
+  recordEnd(step: number): void;
+  recordAbort(step: number): void;
+  walkBegin(step: number): void;
+  walkEnd(): boolean;
+  launch(step: number, walked: boolean): void;
+  forgetStep(step: number): void;
 
   torchVersion(): string;
   cudaDeviceCount(): number;
@@ -85,6 +118,23 @@ export interface NativeBridge {
   memoryStatistics(device: string): MemoryStatistics | null;
   resetPeakMemory(device: string): void;
   emptyCache(device: string): void;
+}
+
+/** See native/save.h. Times in seconds; `seconds` runs from the start until the file is durable under its name. */
+export interface NativeSaveResult {
+  readonly bytes: number;
+  readonly snapshotSeconds: number;
+  readonly writeSeconds: number;
+  readonly syncSeconds: number;
+  readonly publishSeconds: number;
+  readonly cleanupSeconds: number;
+  readonly seconds: number;
+  /** System calls made; each can be made to fail. */
+  readonly calls: number;
+  readonly digest: string;
+  readonly failedCall?: string;
+  readonly errorCode?: string;
+  readonly errorMessage?: string;
 }
 
 /** Bytes of the caching allocator of one CUDA device, and of the device as a whole. */

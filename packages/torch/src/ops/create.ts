@@ -102,7 +102,8 @@ export function fromTypedArray(data: NumericArray, shape: readonly number[], o: 
   const host = new Tensor(native.fromBytes(data, shape, dtypeCode(source)));
   const target = { dtype: o.dtype ?? source, device: deviceOf(o) };
   if (target.dtype === source && target.device === 'cpu') return host;
-  const converted = host.to(target);
+  // A copy that does not wait: the driver has taken the bytes of pageable memory before it returns.
+  const converted = host.to({ ...target, nonBlocking: target.device !== 'cpu' });
   host.dispose();
   return converted;
 }

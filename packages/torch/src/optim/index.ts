@@ -1,3 +1,4 @@
 export * from './adamw.js';
 export * from './clip.js';
+export * from './gradients.js';
 export * from './schedule.js';

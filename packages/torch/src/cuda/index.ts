@@ -1,0 +1,2 @@
+/** What only CUDA devices have. */
+export { type RecordedStepCounts, RecordedSteps } from './recorded-steps.js';

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import * as t from '../index.js';
+import { native } from '../native.js';
+import { RecordedSteps, record, walk } from './recorded-steps.js';
+
+/** A small training step: embedding, product, loss, backward. */
+function step(weight: t.Tensor, ids: number[], scale: number): t.Tensor {
+  return t.scope(() => {
+    const index = t.fromTypedArray(Int32Array.from(ids), [ids.length]).to({ dtype: 'int64' });
+    const rows = t.scope(() => t.mul(t.embedding(weight, index), scale));
+    const loss = t.mean(t.square(rows));
+    t.backward(loss);
+    return loss.detach();
+  });
+}
+
+describe('a recorded step', () => {
+  it('is walked without executing anything, and gets the shapes it asks for', () => {
+    using weight = t.keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32' }), [4, 3])).setRequiresGrad();
+    let shapes: unknown[] = [];
+    const body = (ids: number[]) =>
+      t.scope(() => {
+        const index = t.fromTypedArray(Int32Array.from(ids), [ids.length]).to({ dtype: 'int64' });
+        const rows = t.scope(() => t.embedding(weight, index));
+        shapes = [rows.shape, rows.dtype, rows.device];
+        return t.sum(rows);
+      });
+    const before = t.liveTensors();
+    const { step: recorded, result } = record(() => body([0, 1]), false);
+    expect(result.item()).toBe(15);
+    const first = shapes;
+    const again = walk(recorded, () => body([2, 3]));
+    expect(again.whole).toBe(true);
+    expect(shapes).toEqual(first);
+    expect(shapes).toEqual([[2, 3], 'float32', 'cpu']);
+    expect((again.result as t.Tensor).handle).toBe(result.handle);
+    native.forgetStep(recorded);
+    expect(t.liveTensors()).toBe(before);
+  });
+
+  it('notices another operator, number, tensor or amount of data before anything ran', () => {
+    using weight = t.keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32' }), [4, 3])).setRequiresGrad();
+    using other = t.keep(t.zerosLike(weight)).setRequiresGrad();
+    const { step: recorded } = record(() => step(weight, [0, 1], 2), false);
+    const gradient = weight.grad!.toArray();
+    expect(walk(recorded, () => step(weight, [3, 2], 2)).whole).toBe(true);
+    expect(walk(recorded, () => step(weight, [3, 2], 3)).whole).toBe(false);
+    expect(walk(recorded, () => step(other, [3, 2], 2)).whole).toBe(false);
+    expect(walk(recorded, () => step(weight, [3, 2, 1], 2)).whole).toBe(false);
+    expect(walk(recorded, () => t.sum(weight)).whole).toBe(false);
+    expect(walk(recorded, () => undefined).whole).toBe(false);
+    expect(weight.grad!.toArray()).toEqual(gradient);
+    expect(other.grad).toBeNull();
+    // After a stopped walk everything works as before.
+    expect(t.scope(() => t.sum(weight).item())).toBe(66);
+    native.forgetStep(recorded);
+  });
+
+  it('refuses to read values inside and leaves no tensors behind after an error', () => {
+    using weight = t.keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32' }), [4, 3]));
+    const before = t.liveTensors();
+    expect(() => record(() => t.scope(() => t.sum(weight).item()), false)).toThrow(/read them after it/);
+    expect(() =>
+      record(
+        () =>
+          t.scope(() => {
+            t.sum(weight);
+            throw new Error('own');
+          }),
+        false,
+      ),
+    ).toThrow('own');
+    expect(t.liveTensors()).toBe(before);
+  });
+
+  it('lets an error of the body itself through a walk', () => {
+    using weight = t.keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32' }), [4, 3]));
+    const { step: recorded } = record(() => t.scope(() => t.sum(weight)), false);
+    expect(() =>
+      walk(recorded, () => {
+        throw new RangeError('own');
+      }),
+    ).toThrow('own');
+    native.forgetStep(recorded);
+  });
+
+  it('runs plainly where no graph can be captured', () => {
+    using steps = new RecordedSteps({ enabled: false });
+    using weight = t.keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32' }), [4, 3])).setRequiresGrad();
+    const losses = [0, 1, 2].map((i) => t.scope(() => steps.run('k', () => step(weight, [i], 1)).item()));
+    expect(losses).toEqual([5 / 3, 50 / 3, 149 / 3].map(Math.fround));
+    expect(steps.counts).toEqual({ plain: 3, recorded: 0, launched: 0, mismatches: 0 });
+  });
+});
+
+describe.skipIf(!native.graphsAvailable())('a captured step', () => {
+  it('gives the values of plain runs, on new data each time', () => {
+    const plain = new RecordedSteps({ enabled: false });
+    const captured = new RecordedSteps();
+    const run = (steps: RecordedSteps): number[] => {
+      using weight = t
+        .keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32', device: 'cuda' }), [4, 3]))
+        .setRequiresGrad();
+      weight.grad = t.zerosLike(weight);
+      const losses: number[] = [];
+      for (let i = 0; i < 8; i++) {
+        t.scope(() => {
+          const loss = steps.run('k', () =>
+            t.scope(() => {
+              const ids = t.fromTypedArray(Int32Array.of(i % 4, (i * 3) % 4), [2], { device: 'cuda' });
+              const value = t.mean(t.square(t.embedding(weight, ids.to({ dtype: 'int64' }))));
+              t.backward(value);
+              return value.detach();
+            }),
+          );
+          losses.push(loss.item());
+        });
+      }
+      return [...losses, ...weight.grad.toArray()];
+    };
+    expect(run(captured)).toEqual(run(plain));
+    expect(captured.counts).toEqual({ plain: 1, recorded: 1, launched: 6, mismatches: 0 });
+    captured.dispose();
+  });
+});

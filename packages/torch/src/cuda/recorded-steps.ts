@@ -1,0 +1,122 @@
+/**
+ * Recorded steps: a function of host data that runs the same operators each time is captured as a CUDA graph and
+ * launched with one call, which removes the cost of issuing thousands of small kernels. The function needs no second
+ * form: it is walked again to collect its host data, and each call it makes must repeat the recorded one.
+ *
+ * Rules for such a function: shapes and numbers passed to operators depend on its key alone (what varies goes in as
+ * tensors made from typed arrays); values are read after it, not inside; changes it makes to tensors from outside are
+ * in place; JavaScript state that it changes is changed at each run, as always.
+ */
+import { TorchError } from '../error.js';
+import { native } from '../native.js';
+
+/** How often each way was taken. */
+export interface RecordedStepCounts {
+  readonly plain: number;
+  readonly recorded: number;
+  readonly launched: number;
+  /** Walks that differed from their recording and were run plainly. */
+  readonly mismatches: number;
+}
+
+interface Recording {
+  readonly step: number;
+  readonly result: unknown;
+}
+
+export class RecordedSteps implements Disposable {
+  readonly #recordings = new Map<string, Recording>();
+  /** How often a key was run plainly: the first time makes tables and workspaces, the second is recorded. */
+  readonly #seen = new Map<string, number>();
+  readonly #capture: boolean;
+  readonly #limit: number;
+  #counts = { plain: 0, recorded: 0, launched: 0, mismatches: 0 };
+
+  /**
+   * @param options.enabled default: whether this machine can capture graphs. False runs everything plainly.
+   * @param options.limit most recordings kept; keys beyond it run plainly
+   */
+  constructor(options: { enabled?: boolean; limit?: number } = {}) {
+    this.#capture = (options.enabled ?? true) && native.graphsAvailable();
+    this.#limit = options.limit ?? 256;
+    if (this.#capture) native.useOwnStream();
+  }
+
+  get counts(): RecordedStepCounts {
+    return { ...this.#counts };
+  }
+
+  /**
+   * Runs `body`, from its second time on as one launch.
+   * @param key everything that decides which operators run on which shapes
+   * @returns the result of `body`; its tensors are overwritten by the next run of any key, so read them before that
+   */
+  run<T>(key: string, body: () => T): T {
+    if (!this.#capture) return this.#plain(body);
+    const recording = this.#recordings.get(key);
+    if (recording !== undefined) {
+      const walked = walk(recording.step, body);
+      if (walked.whole) {
+        native.launch(recording.step, true);
+        this.#counts.launched++;
+        return walked.result as T;
+      }
+      native.forgetStep(recording.step);
+      this.#recordings.delete(key);
+      this.#seen.set(key, Number.NEGATIVE_INFINITY);
+      this.#counts.mismatches++;
+      return this.#plain(body);
+    }
+    const seen = this.#seen.get(key) ?? 0;
+    this.#seen.set(key, seen + 1);
+    if (seen < 1 || this.#recordings.size >= this.#limit) return this.#plain(body);
+    const { step, result } = record(body, true);
+    this.#recordings.set(key, { step, result });
+    native.launch(step, false);
+    this.#counts.recorded++;
+    return result;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Frees all recordings and what they returned. */
+  dispose(): void {
+    for (const { step } of this.#recordings.values()) native.forgetStep(step);
+    this.#recordings.clear();
+  }
+
+  #plain<T>(body: () => T): T {
+    this.#counts.plain++;
+    return body();
+  }
+}
+
+/** Runs `body` and notes its calls. @internal exported for tests */
+export function record<T>(body: () => T, capture: boolean): { step: number; result: T } {
+  const step = native.recordBegin(capture);
+  let result: T;
+  try {
+    result = body();
+    if (result instanceof Promise) throw new TorchError('a recorded step must be synchronous');
+    native.recordEnd(step);
+  } catch (error) {
+    native.recordAbort(step);
+    throw error;
+  }
+  return { step, result };
+}
+
+/** Runs `body` against a recording: nothing is executed. @internal exported for tests */
+export function walk<T>(step: number, body: () => T): { whole: boolean; result?: T } {
+  native.walkBegin(step);
+  try {
+    const result = body();
+    return { whole: native.walkEnd(), result };
+  } catch (error) {
+    // A call that differs ends the walk; every other error is the body's own.
+    if (native.walkEnd() || !(error instanceof TorchError)) throw error;
+    return { whole: false };
+  }
+}
