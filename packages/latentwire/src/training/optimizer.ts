@@ -18,7 +18,7 @@ export interface WireOptimizer {
 export function wireOptimizer(wire: LatentWire, options: OptimizerOptions): WireOptimizer {
   const groups = new Map<string, { params: Map<string, Tensor>; lr: number; weightDecay: number }>();
   for (const [name, tensor] of wire.namedParameters()) {
-    const pretrained = name.startsWith('encoder.model.');
+    const pretrained = wire.isPretrained(name);
     const matrix = tensor.shape.length >= 2;
     const key = `${pretrained} ${matrix}`;
     let group = groups.get(key);

@@ -8,7 +8,7 @@ import { LatentWireError } from '../errors.js';
 import { type LoadedModel, loadModel, resolveDevice, resolveDtype } from '../models/index.js';
 import type { Tokenizer } from '../models/tokenizer/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { Adapter, LatentWire, LmEncoder, PromptFormat, type Reader } from '../wire/index.js';
+import { buildWire, type LatentWire, loadEncoderSource, PromptFormat, type Reader } from '../wire/index.js';
 
 export interface Session {
   readonly config: RunConfig;
@@ -34,33 +34,12 @@ export async function openSession(config: RunConfig, logger: Logger): Promise<Se
     const loaded = await loadModel(id, { device, dtype: frozenDtype, logger });
     readers.push(readerOf(loaded, config.model.prompt, readers));
   }
-  // fp32 master weights; the forward pass of the encoder computes in the frozen models' dtype.
-  const encoder = await loadModel(config.encoder.id, { device, dtype: 'float32', logger });
+  const source = await loadEncoderSource(config.encoder, { device, computeDtype: frozenDtype, logger });
   const generator = new t.Generator('cpu', root.stream('init').uint32At(0));
-  const wire = new LatentWire(
-    new LmEncoder(encoder.model, {
-      latents: config.wire.latent_len,
-      width: config.wire.d_z,
-      causal: !config.encoder.non_causal,
-      computeDtype: frozenDtype,
-      generator,
-    }),
-    readers.map(
-      ({ model }) =>
-        new Adapter({
-          latentWidth: config.wire.d_z,
-          hidden: config.adapter.hidden,
-          modelWidth: model.config.hiddenSize,
-          embeddingRms: model.embeddingRms,
-          linearOnly: config.adapter.disable_adapter,
-          calibrate: !config.adapter.disable_calibration,
-          generator,
-          device,
-        }),
-    ),
-  );
+  const models = readers.map((reader) => reader.model);
+  const wire = buildWire(config, models, source, generator);
   const parameters = wire.parameters().reduce((n, p) => n + p.numel, 0);
-  return { config, device, root, readers, encoderTokenizer: encoder.tokenizer, wire, parameters };
+  return { config, device, root, readers, encoderTokenizer: source.tokenizer, wire, parameters };
 }
 
 export function closeSession(session: Session): void {

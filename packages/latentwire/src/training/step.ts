@@ -1,7 +1,14 @@
 /** One optimiser step: forward and backward of its micro-batches, clip, AdamW. The atomic event of a run. */
 import * as t from '@latentwire/torch';
 import { alignmentLoss, answerLoss } from '../objective/index.js';
-import { type ComposedBatch, compose, encoderBatch, type LatentWire, type Segment } from '../wire/index.js';
+import {
+  type ComposedBatch,
+  compose,
+  encoderBatch,
+  type LatentCounts,
+  type LatentWire,
+  type Segment,
+} from '../wire/index.js';
 import type { WireOptimizer } from './optimizer.js';
 import type { PreparedData, PreparedReader } from './prepare.js';
 import type { Stage, StageWeights } from './stages.js';
@@ -59,10 +66,12 @@ export function trainStep(
       t.scope(() => {
         const texts = encoderBatch(indices.map((i) => data.contexts[i]!));
         tokens += texts.lengths.reduce((a, b) => a + b, 0);
-        const z = wire.encode(texts, latents);
+        const shared = wire.layout.shared(texts.lengths, latents / wire.layout.slots);
+        const seen = wire.layout.seen(shared);
+        const z = wire.encode(texts, shared);
         const terms: t.Tensor[] = [];
         data.readers.forEach((prepared, k) => {
-          const prefix = wire.prefix(z, k);
+          const prefix = wire.prefix(z, k, shared);
           if (weights.alignment > 0) {
             // A mean over rows: micro-batches count by their share of the examples.
             const share = indices.length / all.length / data.readers.length;
@@ -72,7 +81,7 @@ export function trainStep(
             terms.push(t.mul(loss, weights.alignment));
           }
           parts.forEach((part, p) => {
-            const composed = trainingBatch(prepared, indices, part, latents);
+            const composed = trainingBatch(prepared, indices, part, seen);
             tokens += realTokens(composed);
             const denominator = targetTokens[p]![k]! * data.readers.length;
             const loss = answerLoss(prepared.reader.model, composed, prefix, denominator);
@@ -127,7 +136,7 @@ function trainingBatch(
   prepared: PreparedReader,
   indices: readonly number[],
   part: Part,
-  latents: number,
+  latents: LatentCounts,
 ): ComposedBatch {
   const rows = indices.map((i): Segment[] => [
     { kind: 'tokens', ids: prepared.head },

@@ -1,10 +1,18 @@
 /** A tiny random frozen model, encoder and wire for tests: real code paths, milliseconds a step. */
 import * as t from '@latentwire/torch';
+import { applyAssignments } from '../config/index.js';
 import type { ModelConfig } from '../models/config/index.js';
 import { LanguageModel, namedWeights } from '../models/decoder/index.js';
 import type { Tokenizer } from '../models/tokenizer/index.js';
 import { initialiseDecoder } from '../pretraining/initialise.js';
-import { Adapter, LatentWire, LmEncoder, PromptFormat, type Reader } from '../wire/index.js';
+import {
+  buildWire,
+  type EncoderSource,
+  type LatentWire,
+  PromptFormat,
+  type Reader,
+  type WireConfig,
+} from '../wire/index.js';
 import type { PreparedData } from './prepare.js';
 
 export const tinyConfig: ModelConfig = {
@@ -58,29 +66,15 @@ export function tinySession(seed: number, examples: number): TinySession {
   ]) {
     if (weight instanceof t.Tensor) weight.setRequiresGrad(false);
   }
-  const encoder = new LmEncoder(new LanguageModel(tinyConfig, initialiseDecoder(tinyConfig, generator)), {
-    latents: LATENTS,
-    width: 8,
-    causal: true,
-    computeDtype: 'float32',
-    generator,
-  });
-  const adapter = new Adapter({
-    latentWidth: 8,
-    hidden: 16,
-    modelWidth: 16,
-    embeddingRms: model.embeddingRms,
-    linearOnly: false,
-    calibrate: true,
-    generator,
-  });
+  const encoder = new LanguageModel(tinyConfig, initialiseDecoder(tinyConfig, generator));
+  const wire = buildWire(wireConfig, [model], tinySource(encoder), generator);
   const format = new PromptFormat({ renderChat: null, stopIds: [1], bosId: null });
   const reader: Reader = { name: 'tiny', model, tokenizer: noTokenizer, format };
   const ids = (length: number, i: number): Int32Array =>
     Int32Array.from({ length }, (_, k) => 2 + ((i * 31 + k * 7 + length) % 30));
   const range = Array.from({ length: examples }, (_, i) => i);
   return {
-    wire: new LatentWire(encoder, [adapter]),
+    wire,
     reader,
     data: {
       examples: range.map((i) => ({
@@ -107,6 +101,16 @@ export function tinySession(seed: number, examples: number): TinySession {
       ],
     },
   };
+}
+
+const wireConfig: WireConfig = applyAssignments([
+  { path: 'wire.latent_len', value: LATENTS, origin: 'test' },
+  { path: 'wire.d_z', value: 8, origin: 'test' },
+  { path: 'adapter.hidden', value: 16, origin: 'test' },
+]);
+
+function tinySource(model: LanguageModel): EncoderSource {
+  return { tokenizer: noTokenizer, model, device: 'cpu', computeDtype: 'float32' };
 }
 
 const noTokenizer = {

@@ -3,6 +3,7 @@
  * prefix slots and target positions are decided; training, evaluation and baselines all call it.
  */
 import * as t from '@latentwire/torch';
+import { countOf, type LatentCounts } from './layout.js';
 
 /** A part of a row: token ids, the place of the row's M latents, or supervised token ids. */
 export type Segment =
@@ -19,8 +20,10 @@ export interface ComposedBatch {
   /** [B·T] 1 = real; null when nothing is padded */
   readonly valid: Uint8Array | null;
   readonly padding: 'left' | 'right';
-  /** [B·M] flat places of the latents, row by row; empty without latents */
+  /** flat places of all latents, row by row; empty without latents */
   readonly latentPlaces: Int32Array;
+  /** [B] latents per row: the prefix vectors of a row that are real */
+  readonly latentCounts: Int32Array;
   /** [N] flat places whose hidden state predicts a target */
   readonly targetPlaces: Int32Array;
   /** [N] target ids */
@@ -29,29 +32,29 @@ export interface ComposedBatch {
   readonly targetRows: Int32Array;
 }
 
-/** @param latents M, the number of latent vectors that a `latents` segment stands for. */
+/** @param latents M, the latent vectors that a `latents` segment stands for, in all rows or per row. */
 export function compose(
   rows: readonly (readonly Segment[])[],
   padding: 'left' | 'right',
-  latents: number,
+  latents: LatentCounts,
 ): ComposedBatch {
-  const lengths = rows.map((row) =>
-    row.reduce((sum, s) => sum + (s.kind === 'latents' ? latents : s.ids.length), 0),
-  );
+  const lengths = rows.map((row, r) => rowLength(row, countOf(latents, r)));
   const length = Math.max(0, ...lengths);
   const ids = new Int32Array(rows.length * length);
   const valid = new Uint8Array(rows.length * length);
   const latentPlaces: number[] = [];
+  const latentCounts = new Int32Array(rows.length);
   const targetPlaces: number[] = [];
   const targetIds: number[] = [];
   const targetRows: number[] = [];
   rows.forEach((row, r) => {
     let at = r * length + (padding === 'left' ? length - lengths[r]! : 0);
     for (const segment of row) {
-      const n = segment.kind === 'latents' ? latents : segment.ids.length;
+      const n = segment.kind === 'latents' ? countOf(latents, r) : segment.ids.length;
       valid.fill(1, at, at + n);
       if (segment.kind === 'latents') {
         for (let i = 0; i < n; i++) latentPlaces.push(at + i);
+        latentCounts[r]! += n;
       } else {
         for (let i = 0; i < n; i++) {
           const id = segment.ids[i]!;
@@ -73,10 +76,16 @@ export function compose(
     valid: lengths.every((n) => n === length) ? null : valid,
     padding,
     latentPlaces: Int32Array.from(latentPlaces),
+    latentCounts,
     targetPlaces: Int32Array.from(targetPlaces),
     targetIds: Int32Array.from(targetIds),
     targetRows: Int32Array.from(targetRows),
   };
+}
+
+/** Positions that a row takes, with `latents` vectors for each `latents` segment. */
+export function rowLength(row: readonly Segment[], latents: number): number {
+  return row.reduce((sum, s) => sum + (s.kind === 'latents' ? latents : s.ids.length), 0);
 }
 
 /** int32 host data -> int64 tensor on the device (a quarter of the copy of JavaScript's own 64-bit integers). */
@@ -87,7 +96,8 @@ export function indexTensor(data: Int32Array, shape: readonly number[], device: 
 /**
  * Input embeddings [B, T, D] of a composed batch and its padding mask.
  * @param embed token ids [B, T] -> [B, T, D]
- * @param prefix latents in embedding space [B, M, D]; gradients flow into it. null without latent segments.
+ * @param prefix latents in embedding space [B, max M, D], of which a row's first M are used; gradients flow into those.
+ * null without latent segments.
  */
 export function batchEmbeddings(
   composed: ComposedBatch,
@@ -101,7 +111,7 @@ export function batchEmbeddings(
     const width = embeds.size(-1);
     const places = indexTensor(composed.latentPlaces, [composed.latentPlaces.length], device);
     const flat = t.view(embeds, [batch * length, width]);
-    const values = t.reshape(prefix, [-1, width]).to({ dtype: embeds.dtype });
+    const values = realVectors(prefix, composed.latentCounts).to({ dtype: embeds.dtype });
     embeds = t.view(t.indexPut(flat, [places], values), [batch, length, width]);
   }
   const valid =
@@ -109,6 +119,18 @@ export function batchEmbeddings(
       ? null
       : t.fromTypedArray(composed.valid, [batch, length], { device }).to({ dtype: 'bool' });
   return { embeds, valid };
+}
+
+/** The first counts[b] vectors of each row of prefix [B, M, D], one after the other: [Σ counts, D]. */
+function realVectors(prefix: t.Tensor, counts: Int32Array): t.Tensor {
+  const [slots, width] = [prefix.size(1), prefix.size(2)];
+  const flat = t.reshape(prefix, [-1, width]);
+  if (counts.every((n) => n === slots)) return flat;
+  const places: number[] = [];
+  counts.forEach((n, row) => {
+    for (let i = 0; i < n; i++) places.push(row * slots + i);
+  });
+  return t.indexSelect(flat, 0, indexTensor(Int32Array.from(places), [places.length], prefix.device));
 }
 
 /** Rows of hidden [B, T, D] that predict the targets: [N, D]. */

@@ -1,15 +1,35 @@
 /** The wire: text → latents → soft prefix, and the one contract of how a prompt is put together. */
 export { Adapter, type AdapterOptions } from './adapter.js';
 export {
+  buildWire,
+  type EncoderSource,
+  type EncoderSourceOptions,
+  encoderLimit,
+  latentLayout,
+  loadEncoderSource,
+  type WireConfig,
+} from './build-wire.js';
+export {
   batchEmbeddings,
   type ComposedBatch,
   compose,
   indexTensor,
+  rowLength,
   type Segment,
   targetHidden,
 } from './compose.js';
-export { LatentWire } from './latent-wire.js';
-export { type EncoderBatch, encoderBatch, LmEncoder, type LmEncoderOptions } from './lm-encoder.js';
+export {
+  ByteTokenizer,
+  Encoder,
+  type EncoderBatch,
+  type EncoderInputs,
+  type EncoderText,
+  encoderBatch,
+  encoderInputs,
+  encoderText,
+} from './encoders/index.js';
+export { LatentWire, type LatentWireParts } from './latent-wire.js';
+export { countOf, type LatentCounts, LatentLayout, type LatentLayoutOptions } from './layout.js';
 export { poolWindows } from './pooling.js';
 export { PromptFormat, type PromptFormatOptions, type PromptText, type RenderChat } from './prompt-format.js';
 export {

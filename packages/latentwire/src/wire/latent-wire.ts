@@ -1,27 +1,62 @@
 /** One encoder and one adapter per frozen model: everything that trains, and nothing else. */
-import type * as t from '@latentwire/torch';
-import { nn } from '@latentwire/torch';
+import * as t from '@latentwire/torch';
 import type { Adapter } from './adapter.js';
-import type { EncoderBatch, LmEncoder } from './lm-encoder.js';
+import type { Encoder, EncoderBatch } from './encoders/index.js';
+import type { LatentCounts, LatentLayout } from './layout.js';
 
-export class LatentWire extends nn.Module {
-  readonly encoder: LmEncoder;
+export interface LatentWireParts {
+  readonly encoder: Encoder;
   /** In the order of the frozen models. */
   readonly adapters: readonly Adapter[];
+  readonly layout: LatentLayout;
+  /** What sending does to Z, inside the graph (quantisation); absent: nothing. */
+  readonly transmit?: (z: t.Tensor) => t.Tensor;
+}
 
-  constructor(encoder: LmEncoder, adapters: readonly Adapter[]) {
+export class LatentWire extends t.nn.Module {
+  readonly encoder: Encoder;
+  readonly adapters: readonly Adapter[];
+  readonly layout: LatentLayout;
+  readonly #transmit: (z: t.Tensor) => t.Tensor;
+
+  constructor(parts: LatentWireParts) {
     super();
-    this.encoder = encoder;
-    this.adapters = adapters;
+    this.encoder = parts.encoder;
+    this.adapters = parts.adapters;
+    this.layout = parts.layout;
+    this.#transmit = parts.transmit ?? ((z) => z);
   }
 
-  /** Texts -> latents Z [B, M, d_z]. */
-  encode(batch: EncoderBatch, latents?: number): t.Tensor {
-    return this.encoder.encode(batch, latents);
+  /**
+   * Texts -> Z as it arrives, [B, n·P + max S, d_z], in the order that `LatentLayout` states.
+   * @param shared S per text; training may begin with more latents than the wire will have
+   */
+  encode(batch: EncoderBatch, shared: LatentCounts = this.layout.shared(batch.lengths)): t.Tensor {
+    return this.#transmit(this.encoder.encode(batch, shared));
   }
 
-  /** Latents -> soft prefix [B, M, d_model] of one model. */
-  prefix(z: t.Tensor, model: number): t.Tensor {
-    return this.adapters[model]!.forward(z);
+  /**
+   * Z -> soft prefix [B, P + max S, D] of one model; row b has `layout.seen(shared)[b]` real vectors, at its start.
+   * @param shared S per text, as given to `encode`; absent: all rows fill Z
+   */
+  prefix(z: t.Tensor, model: number, shared?: LatentCounts): t.Tensor {
+    const { privateLen, readers } = this.layout;
+    const most = z.size(1) - readers * privateLen;
+    return t.scope(() => {
+      const common = t.narrow(z, 1, readers * privateLen, most);
+      const seen =
+        privateLen === 0 ? common : t.cat([t.narrow(z, 1, model * privateLen, privateLen), common], 1);
+      return this.adapters[model]!.forward(seen, shared ?? most);
+    });
+  }
+
+  /** Whether a parameter (by its name here) starts from pretrained weights and so learns at the encoder's rate. */
+  isPretrained(name: string): boolean {
+    return /^encoder\.tokens\.(?:model|lora)\./.test(name);
+  }
+
+  override dispose(): void {
+    this.encoder.dispose();
+    for (const adapter of this.adapters) adapter.dispose();
   }
 }

@@ -43,13 +43,14 @@ export class PromptFormat {
     return this.options.bosId;
   }
 
-  /** Text before and after the context for a question. The head is the same for every question. */
-  promptText(question: string): PromptText {
-    const q = question.trim();
-    if (this.options.renderChat === null) {
-      return { head: 'Context:', tail: `\nQuestion: ${q}\nAnswer:` };
-    }
-    return this.#split(`Context:${CONTEXT_MARK}\n\nQuestion: ${q}\n\n${INSTRUCTION}`);
+  /**
+   * Text before and after the context for a question. The head is the same for every question.
+   * @param question null when the latents carry it: nothing but the anchor follows them
+   */
+  promptText(question: string | null): PromptText {
+    const q = question === null ? '' : `Question: ${question.trim()}\n`;
+    if (this.options.renderChat === null) return { head: 'Context:', tail: `\n${q}Answer:` };
+    return this.#split(`Context:${CONTEXT_MARK}\n\n${q === '' ? '' : `${q}\n`}${INSTRUCTION}`);
   }
 
   /** Text around the context when the model is to repeat it (reconstruction). The head is that of a question. */

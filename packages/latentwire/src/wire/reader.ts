@@ -18,8 +18,11 @@ export async function headTokens(reader: Reader): Promise<Int32Array> {
   return withBos(reader, (await encode(reader, [head]))[0]!);
 }
 
-/** Tokens after the context for each question. */
-export async function tailTokens(reader: Reader, questions: readonly string[]): Promise<Int32Array[]> {
+/** Tokens after the context for each question; null: the question is in the latents. */
+export async function tailTokens(
+  reader: Reader,
+  questions: readonly (string | null)[],
+): Promise<Int32Array[]> {
   return encode(
     reader,
     questions.map((q) => reader.format.promptText(q).tail),

@@ -1,0 +1,50 @@
+/** What every encoder begins with: token ids of a batch of texts -> one state per token. */
+import * as t from '@latentwire/torch';
+
+/** Token ids of a batch of texts, padded on the right. */
+export interface EncoderBatch {
+  readonly batch: number;
+  readonly length: number;
+  /** [B·T] */
+  readonly ids: Int32Array;
+  /** [B] real tokens per row, each ≥ 1 */
+  readonly lengths: Int32Array;
+}
+
+/** Pads token ids of texts on the right. */
+export function encoderBatch(texts: readonly ArrayLike<number>[]): EncoderBatch {
+  const length = Math.max(1, ...texts.map((ids) => ids.length));
+  const ids = new Int32Array(texts.length * length);
+  texts.forEach((text, row) => {
+    ids.set(text, row * length);
+  });
+  return {
+    batch: texts.length,
+    length,
+    ids,
+    // An empty text still has one (padding) token to pool, so that its latents are defined.
+    lengths: Int32Array.from(texts, (text) => Math.max(1, text.length)),
+  };
+}
+
+/** bool [B, T], true = real token; null when nothing is padded. */
+export function realTokens(batch: EncoderBatch, device: t.Device): t.Tensor | null {
+  if (batch.lengths.every((n) => n === batch.length)) return null;
+  const mask = new Uint8Array(batch.batch * batch.length);
+  batch.lengths.forEach((n, row) => {
+    mask.fill(1, row * batch.length, row * batch.length + n);
+  });
+  return t.fromTypedArray(mask, [batch.batch, batch.length], { device }).to({ dtype: 'bool' });
+}
+
+export abstract class TokenEncoder extends t.nn.Module {
+  /** W, numbers per state. */
+  abstract readonly width: number;
+  abstract readonly device: t.Device;
+
+  /**
+   * States [B, T, W], in any float dtype. A real token's state depends on its own text only, never on padding or on
+   * other rows; states of padding are meaningless.
+   */
+  abstract states(batch: EncoderBatch): t.Tensor;
+}
