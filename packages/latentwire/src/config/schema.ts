@@ -153,14 +153,80 @@ export const runConfigSchema = z.strictObject({
       'ablation: the prefix starts at RMS 1, not at the RMS of the embedding table',
     ),
   }),
-  objective: group('What is minimised: cross-entropy of answer and end token, and of the context itself', {
+  objective: group('What is minimised. Losses are in nats per token; a term of weight 0 is not computed', {
     max_answer_tokens: integer('longest supervised answer, in tokens; the rest is cut', {
       min: 1,
       default: 32,
     }),
+    first_token_weight: number('weight of the cross-entropy of the first answer token', {
+      aliases: ['first-token-ce-weight'],
+      min: 0,
+      default: 0,
+    }),
+    first_token_warmup: number('share of the answer stage over which that weight rises from 0', {
+      min: 0,
+      max: 1,
+      default: 0,
+    }),
+    k: integer('K, first answer tokens with a term and with distillation of their own', {
+      aliases: ['K'],
+      min: 1,
+      max: 64,
+      default: 4,
+    }),
+    k_token_weight: number('weight of the cross-entropy of the first K answer tokens', {
+      aliases: ['k-ce-weight', 'k-token-ce-weight'],
+      min: 0,
+      default: 0,
+    }),
+    k_token_warmup: number('share of the answer stage over which that weight rises from 0', {
+      min: 0,
+      max: 1,
+      default: 0,
+    }),
+    kd_weight: number('weight of distillation from the same model reading the text, at the first K places', {
+      aliases: ['kd-first-k-weight'],
+      min: 0,
+      default: 0.5,
+    }),
+    kd_warmup: number('share of the answer stage over which that weight rises from 0', {
+      min: 0,
+      max: 1,
+      default: 0,
+    }),
+    disable_kd: toggle('ablation: no distillation, whatever its weight'),
+    kd_tau: number('temperature of distillation', { above: 0, default: 1 }),
+    kd_top_k: integer('most likely tokens of the teacher that are kept; the others are one bucket', {
+      min: 1,
+      max: 1024,
+      default: 32,
+    }),
+    teacher_cache: optionalText(
+      "folder of the teacher's stored distributions; none: ~/.cache/latentwire/teacher",
+      { operational: true },
+    ),
+    manifold_weight: number('weight of matching mean and variance of the embedding table', {
+      aliases: ['manifold-stat-weight'],
+      min: 0,
+      default: 0,
+    }),
+    manifold_warmup: number('share of the answer stage over which that weight rises from 0', {
+      min: 0,
+      max: 1,
+      default: 0,
+    }),
+    alignment_weight: number('weight of alignment with pooled token embeddings, beside the answer', {
+      aliases: ['latent-align-weight'],
+      min: 0,
+      default: 0,
+    }),
     reconstruction_weight: number(
-      'weight of repeating the context from its latents, beside the answer; 0: answers alone',
+      'weight of reading the context from its latents, beside the answer; 0: answers alone, no pretraining',
       { min: 0, default: 0.3 },
+    ),
+    reconstruction_share: number(
+      'share of texts that are repeated from their latents; the others are continued from those of their first part',
+      { min: 0, max: 1, default: 1 },
     ),
     pretrain_share: number(
       'share of all steps, at the start, for alignment and reconstruction (no answers)',
@@ -170,6 +236,43 @@ export const runConfigSchema = z.strictObject({
         default: 0.45,
       },
     ),
+    handover_share: number('share of all steps, after that, over which answers take over', {
+      min: 0,
+      max: 1,
+      default: 0,
+    }),
+  }),
+  baseline: group('Something simple in place of the wire, through the same evaluation', {
+    kind: choice(
+      'run this alone and train nothing',
+      [
+        'none',
+        'text_only',
+        'no_context',
+        'token_budget',
+        'pooled_embeddings',
+        'random_projection',
+        'linear_probe',
+      ],
+      { flag: 'baseline', default: 'none' },
+    ),
+    budget_mode: choice('tokens of the context that token_budget keeps', ['first', 'last', 'random'], {
+      flag: 'token-budget-mode',
+      default: 'first',
+    }),
+    probe_layer: optionalInteger(
+      'layer whose states linear_probe reads, 0: embeddings; none: two thirds up',
+      {
+        min: 0,
+        max: 1024,
+        default: null,
+      },
+    ),
+    probe_pooling: choice('how linear_probe makes one vector of a text', ['last', 'mean'], {
+      default: 'last',
+    }),
+    probe_folds: integer('folds of the cross-validation of linear_probe', { min: 2, max: 100, default: 5 }),
+    probe_c: number('inverse strength of the L2 penalty of linear_probe', { above: 0, default: 1 }),
   }),
   optimizer: group('AdamW', {
     lr: number('peak learning rate of what starts at random, per step', { above: 0, default: 1e-3 }),
