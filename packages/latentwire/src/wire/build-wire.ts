@@ -79,27 +79,35 @@ export function buildWire(
 ): LatentWire {
   const layout = latentLayout(config.wire, models.length);
   const encoder = buildEncoder(config, layout, source, generator);
-  const adapters = models.map(
-    (model) =>
-      new Adapter({
-        latentWidth: config.wire.d_z,
-        hidden: config.adapter.hidden,
-        modelWidth: model.config.hiddenSize,
-        embeddingRms: model.embeddingRms,
-        slots: layout.slots,
-        privateLen: layout.privateLen,
-        linearOnly: config.adapter.disable_adapter,
-        calibrate: !config.adapter.disable_calibration,
-        generator,
-        device: model.device,
-      }),
-  );
+  const adapters = models.map((model) => buildAdapter(config, layout, model, generator));
   const { bits, group } = config.wire;
   const quantiser = new Quantiser(quantisation(bits, group));
   return new LatentWire({ encoder, adapters, layout, transmit: (z) => quantiser.forward(z) });
 }
 
-function buildEncoder(
+/** The adapter of one frozen model, alone: what the receiving end of a wire needs. */
+export function buildAdapter(
+  config: WireConfig,
+  layout: LatentLayout,
+  model: LanguageModel,
+  generator: t.Generator,
+): Adapter {
+  return new Adapter({
+    latentWidth: config.wire.d_z,
+    hidden: config.adapter.hidden,
+    modelWidth: model.config.hiddenSize,
+    embeddingRms: model.embeddingRms,
+    slots: layout.slots,
+    privateLen: layout.privateLen,
+    linearOnly: config.adapter.disable_adapter,
+    calibrate: !config.adapter.disable_calibration,
+    generator,
+    device: model.device,
+  });
+}
+
+/** The encoder alone: what the sending end of a wire needs. */
+export function buildEncoder(
   config: WireConfig,
   layout: LatentLayout,
   source: EncoderSource,

@@ -1,6 +1,8 @@
 /** The wire: text → latents → soft prefix, and the one contract of how a prompt is put together. */
 export { Adapter, type AdapterOptions } from './adapter.js';
 export {
+  buildAdapter,
+  buildEncoder,
   buildWire,
   type EncoderSource,
   type EncoderSourceOptions,
@@ -28,7 +30,7 @@ export {
   encoderInputs,
   encoderText,
 } from './encoders/index.js';
-export { LatentWire, type LatentWireParts } from './latent-wire.js';
+export { LatentWire, type LatentWireParts, seenLatents } from './latent-wire.js';
 export { countOf, type LatentCounts, LatentLayout, type LatentLayoutOptions } from './layout.js';
 export { poolWindows } from './pooling.js';
 export { PromptFormat, type PromptFormatOptions, type PromptText, type RenderChat } from './prompt-format.js';

@@ -40,13 +40,9 @@ export class LatentWire extends t.nn.Module {
    * @param shared S per text, as given to `encode`; absent: all rows fill Z
    */
   prefix(z: t.Tensor, model: number, shared?: LatentCounts): t.Tensor {
-    const { privateLen, readers } = this.layout;
-    const most = z.size(1) - readers * privateLen;
     return t.scope(() => {
-      const common = t.narrow(z, 1, readers * privateLen, most);
-      const seen =
-        privateLen === 0 ? common : t.cat([t.narrow(z, 1, model * privateLen, privateLen), common], 1);
-      return this.adapters[model]!.forward(seen, shared ?? most);
+      const seen = seenLatents(z, this.layout, model);
+      return this.adapters[model]!.forward(seen, shared ?? seen.size(1) - this.layout.privateLen);
     });
   }
 
@@ -59,4 +55,14 @@ export class LatentWire extends t.nn.Module {
     this.encoder.dispose();
     for (const adapter of this.adapters) adapter.dispose();
   }
+}
+
+/** What one reader is shown of Z [B, n·P + max S, d_z]: its private latents, then the shared ones, [B, P + max S, d_z]. */
+export function seenLatents(
+  z: t.Tensor,
+  { privateLen, readers }: Pick<LatentLayout, 'privateLen' | 'readers'>,
+  model: number,
+): t.Tensor {
+  const common = t.narrow(z, 1, readers * privateLen, z.size(1) - readers * privateLen);
+  return privateLen === 0 ? common : t.cat([t.narrow(z, 1, model * privateLen, privateLen), common], 1);
 }
