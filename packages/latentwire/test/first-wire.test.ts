@@ -42,7 +42,8 @@ describe('latentwire train', () => {
       state: 'completed',
     });
     const predictions = readPredictionRows(path.join(directory, 'predictions.jsonl'));
-    expect(predictions).toHaveLength(4 * 12);
+    // text, token budget, no context, latents and shuffled latents
+    expect(predictions).toHaveLength(5 * 12);
 
     const again = await latentwire('eval', '--save-dir', directory);
     expect(again.code).toBe(0);
@@ -84,7 +85,7 @@ describe('latentwire train', () => {
 /** EM and F1 of every model and mode. */
 function scores(json: Record<string, unknown>): unknown {
   const metrics = json.metrics as Record<string, Record<string, { em: number; f1: number }>>;
-  return ['text', 'token_budget', 'no_context', 'latent'].map((mode) =>
+  return ['text', 'token_budget', 'no_context', 'latent', 'shuffled'].map((mode) =>
     Object.entries(metrics[mode]!).map(([name, { em, f1 }]) => [name, em, f1]),
   );
 }

@@ -58,7 +58,7 @@ describe('setting flags', () => {
       '2',
       '--debug',
     );
-    expect(config.wire).toEqual({ latent_len: 8, d_z: 64 });
+    expect(config.wire).toMatchObject({ latent_len: 8, d_z: 64 });
     expect(config.training.batch_size).toBe(2);
     expect(config.run.debug).toBe(true);
   });

@@ -1,34 +1,44 @@
-/** The table that `train`, `eval` and `demo` end with: one row per model and way of answering. */
+/** The table that `train`, `eval` and `demo` end with: one row per way of answering and model. */
 import type { AnswerMode } from '../telemetry/index.js';
 import type { TrainReport } from '../training/index.js';
 
 const LABELS: Record<AnswerMode, string> = {
   text: 'text (whole context)',
   token_budget: 'token budget (first M tokens)',
+  token_budget_last: 'token budget (last M tokens)',
+  token_budget_random: 'token budget (random M tokens)',
   no_context: 'no context',
   latent: 'latent (the wire)',
+  shuffled: 'latent of another context',
+  random_projection: 'random projection',
+  pooled_embeddings: 'pooled embeddings',
+  joint: 'latent, joint rescoring',
 };
 
-/** Scores in percent, one row per model and mode, and where the run lies. */
+/** Scores in percent, tokens and bytes as times less than the text, and where the run lies. */
 export async function scoreTable(report: TrainReport): Promise<string> {
-  const { numberOf } = await import('../telemetry/index.js');
+  const { ANSWER_MODES, numberOf } = await import('../telemetry/index.js');
   const { renderTable } = await import('../results/index.js');
-  const rows = (Object.keys(LABELS) as AnswerMode[]).flatMap((mode) =>
-    Object.entries(report.metrics[mode] ?? {}).map(([model, { em, f1, context_positions }]) => [
-      model,
+  const rows = ANSWER_MODES.flatMap((mode) =>
+    Object.entries(report.metrics[mode] ?? {}).map(([model, { em, f1, ratios }]) => [
       LABELS[mode],
+      model,
       100 * f1,
       100 * em,
-      numberOf(context_positions),
+      numberOf(ratios?.tokens),
+      numberOf(ratios?.utf8),
+      numberOf(ratios?.zlib),
     ]),
   );
   const table = renderTable({
     columns: [
-      { title: 'model' },
       { title: 'reads' },
+      { title: 'model' },
       { title: 'F1', digits: 1 },
       { title: 'EM', digits: 1 },
-      { title: 'context positions', digits: 1 },
+      { title: 'tokens ×', digits: 2 },
+      { title: 'bytes ×', digits: 2 },
+      { title: 'zlib bytes ×', digits: 2 },
     ],
     rows,
   });

@@ -306,6 +306,12 @@ export const runConfigSchema = z.strictObject({
     }),
     eval_batch_size: integer('questions per generation batch', { min: 1, default: 64 }),
     max_new_tokens: integer('longest generated answer, in tokens', { min: 1, default: 32 }),
+    eval_modes: list(
+      'ways of answering to score, with commas or repeated; none given: text,token_budget,no_context,latent,shuffled,joint',
+    ),
+    measure_latency: toggle('also time encoder, prefill and decoding of every way of answering', {
+      operational: true,
+    }),
   }),
   system: group('Where it runs', {
     device: text('device: auto, cpu, cuda or cuda:N', {

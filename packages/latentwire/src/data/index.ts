@@ -8,3 +8,4 @@ export * from './shared-data.js';
 export { loadSquad } from './squad.js';
 export type { SquadVersion } from './squad-json.js';
 export * from './subset.js';
+export * from './tasks/index.js';

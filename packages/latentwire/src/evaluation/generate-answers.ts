@@ -4,61 +4,46 @@
  */
 import * as t from '@latentwire/torch';
 import { generate } from '../models/decoder/index.js';
-import { batchEmbeddings, compose, type Reader, type Segment } from '../wire/index.js';
+import { batchEmbeddings, compose, type LatentCounts, type Reader, type Segment } from '../wire/index.js';
 
 export interface GenerationRequest {
   /** One row of segments per question; rows may hold a `latents` segment. */
   readonly rows: readonly (readonly Segment[])[];
-  /** M, when rows hold latents. */
-  readonly latents: number;
-  /** Soft prefix [n, M, d_model] of the rows with these indices; absent for text. */
-  readonly prefix?: (rowIndices: readonly number[]) => t.Tensor;
-  readonly batchSize: number;
+  /** Vectors of a `latents` segment, for all rows or per row. */
+  readonly latents: LatentCounts;
+  /** Soft prefix [n, most latents, d_model] of the rows; null for text. */
+  readonly prefix: t.Tensor | null;
   readonly maxNewTokens: number;
-  readonly onProgress?: (done: number, total: number) => void;
+  /** Default: those of the model. None: generate `maxNewTokens` in any case. */
+  readonly stopIds?: readonly number[];
 }
 
-/** Answers in the order of the rows. */
-export async function generateAnswers(reader: Reader, request: GenerationRequest): Promise<string[]> {
-  const { rows, latents, batchSize } = request;
-  const lengths = rows.map((row) =>
-    row.reduce((n, s) => n + (s.kind === 'latents' ? latents : s.ids.length), 0),
+/** Token ids of the answers to one batch, in the order of the rows. */
+export function generateTokens(reader: Reader, request: GenerationRequest): number[][] {
+  return t.scope(() =>
+    t.noGrad(() => {
+      const composed = compose(request.rows, 'left', request.latents);
+      const { embeds, valid } = batchEmbeddings(
+        composed,
+        (ids) => reader.model.embed(ids),
+        request.prefix,
+        reader.model.device,
+      );
+      return generate(reader.model, embeds, {
+        valid,
+        maxNewTokens: request.maxNewTokens,
+        stopIds: request.stopIds ?? reader.format.stopIds,
+      });
+    }),
   );
-  // Rows of like length together: less padding, and the longest batch (the most memory) comes first.
-  const order = rows.map((_, i) => i).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
-  const answers = new Array<string>(rows.length);
-  for (let start = 0; start < order.length; start += batchSize) {
-    const indices = order.slice(start, start + batchSize);
-    const tokens = t.scope(() =>
-      t.noGrad(() => {
-        const composed = compose(
-          indices.map((i) => rows[i]!),
-          'left',
-          latents,
-        );
-        const { embeds, valid } = batchEmbeddings(
-          composed,
-          (ids) => reader.model.embed(ids),
-          request.prefix?.(indices) ?? null,
-          reader.model.device,
-        );
-        return generate(reader.model, embeds, {
-          valid,
-          maxNewTokens: request.maxNewTokens,
-          stopIds: reader.format.stopIds,
-        });
-      }),
-    );
-    for (const [k, ids] of tokens.entries()) {
-      answers[indices[k]!] = cleanAnswer(await reader.tokenizer.decode(ids));
-    }
-    request.onProgress?.(Math.min(start + batchSize, rows.length), rows.length);
-  }
-  return answers;
 }
 
-/** The first non-empty line, trimmed: a model that goes on talking after its answer is not scored on the talk. */
-export function cleanAnswer(text: string): string {
+/**
+ * The answer in a generated text. One line is taken unless the task asks for more: a model that goes on talking after
+ * its answer is not scored on the talk.
+ */
+export function cleanAnswer(text: string, multiline = false): string {
+  if (multiline) return text.trim();
   return (
     text
       .split('\n')

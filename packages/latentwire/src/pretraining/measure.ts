@@ -27,7 +27,7 @@ export async function measureFacts(
 ): Promise<FactsScore> {
   const { examples } = loadFacts({ split: 'dev', samples: questions, seed: HELD_OUT_SEED, shape });
   const rows = await textBaselineRows(mode, reader, examples, 0);
-  const result = await evaluateRows(reader, examples, rows, 0, {
+  const result = await evaluateRows(reader, examples, rows, {
     batchSize: 128,
     maxNewTokens: MAX_ANSWER_TOKENS,
     version: '1.1',

@@ -9,9 +9,14 @@ export { JsonLinesWriter, readJsonLines } from './json-lines.js';
 export { LogTee, type LogTeeOptions } from './log-tee.js';
 export { createLogger, type Logger, type LogLevel, silentLogger } from './logger.js';
 export {
+  type AgreementMetrics,
   ANSWER_MODES,
   type AnswerMetrics,
   type AnswerMode,
+  type CompressionRatios,
+  type LatencyBlock,
+  type LatencyMetrics,
+  type MessageBytes,
   type PerModel,
   type RunMetrics,
   readMetrics,

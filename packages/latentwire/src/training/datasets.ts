@@ -8,9 +8,10 @@ import {
   loadSquad,
   locateDataset,
   type Split,
-  type SquadVersion,
   squadVersionOf,
+  type Task,
   takeSubset,
+  taskOf,
 } from '../data/index.js';
 
 /** A seeded subset of the training split (`samples`) or of the evaluation split (`eval_samples`). */
@@ -42,7 +43,7 @@ function factsSamples(config: RunConfig, split: Split): number {
   return split === 'train' ? (config.data.samples ?? 10_000) : (config.evaluation.eval_samples ?? 1000);
 }
 
-/** Rules by which a dataset is scored. */
-export function scoringVersion(dataset: RunConfig['data']['dataset']): SquadVersion {
-  return dataset === 'facts' ? '1.1' : squadVersionOf(dataset);
+/** How the configured dataset puts its questions and judges answers. */
+export function taskOfRun(config: RunConfig): Task {
+  return taskOf(config.data.dataset);
 }

@@ -98,14 +98,13 @@ async function score(
 ): Promise<RunMetrics> {
   run.setRunning('evaluate', step);
   const data = await prepare(session, 'dev', logger);
-  const predictions = run.openPredictions({ resume: false });
-  let metrics: RunMetrics;
-  try {
-    metrics = await evaluateRun(session, data, predictions, logger);
-    predictions.sync();
-  } finally {
-    predictions.close();
+  const result = await evaluateRun(session, data, { paths: run.paths, logger });
+  if (result.state === 'interrupted') {
+    throw new LatentWireError('expected an evaluation that nothing stops, got an interrupted one', {
+      code: 'internal',
+    });
   }
+  const { metrics } = result;
   const complete = {
     ...metrics,
     trainable_parameters: session.parameters,

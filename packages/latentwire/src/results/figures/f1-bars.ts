@@ -8,14 +8,26 @@ export type ModelF1 = Readonly<Partial<Record<AnswerMode, number>>> & { readonly
 const LABELS: Readonly<Record<AnswerMode, string>> = {
   text: 'full text',
   token_budget: 'truncated text',
+  token_budget_last: 'text, last tokens',
+  token_budget_random: 'text, random tokens',
   no_context: 'no context',
   latent: 'latent wire',
+  shuffled: 'shuffled latents',
+  random_projection: 'random projection',
+  pooled_embeddings: 'pooled embeddings',
+  joint: 'joint rescoring',
 };
 const COLOURS: Readonly<Record<AnswerMode, string>> = {
   text: palette.blue,
   token_budget: palette.orange,
+  token_budget_last: palette.orange,
+  token_budget_random: palette.orange,
   no_context: palette.grey,
   latent: palette.green,
+  shuffled: palette.grey,
+  random_projection: palette.grey,
+  pooled_embeddings: palette.grey,
+  joint: palette.green,
 };
 const BAR_STEP = 19;
 
