@@ -7,6 +7,7 @@ export {
   type LoadModelOptions,
   loadModel,
   loadTokenizer,
+  modelName,
   type RenderMessages,
 } from './load-model.js';
 export { resolveDevice, resolveDtype } from './placement.js';

@@ -58,7 +58,7 @@ export async function loadModel(reference: string, options: LoadModelOptions): P
   }
   const renderChat = readChatTemplate(source.path);
   const loaded = {
-    name: shortName(reference),
+    name: modelName(reference),
     model,
     tokenizer,
     renderChat,
@@ -155,6 +155,7 @@ function readChatTemplate(path: string): RenderMessages | null {
   return template && ((messages, addGenerationPrompt) => template.render(messages, { addGenerationPrompt }));
 }
 
-function shortName(reference: string): string {
+/** Short name of a reference, for tables and keys: the last part, without .gguf. */
+export function modelName(reference: string): string {
   return basename(reference).replace(/\.gguf$/, '');
 }

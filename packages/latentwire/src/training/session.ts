@@ -4,11 +4,11 @@
  */
 import * as t from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
-import { LatentWireError } from '../errors.js';
-import { type LoadedModel, loadModel, resolveDevice, resolveDtype } from '../models/index.js';
+import { resolveDevice, resolveDtype } from '../models/index.js';
 import type { Tokenizer } from '../models/tokenizer/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { buildWire, type LatentWire, loadEncoderSource, PromptFormat, type Reader } from '../wire/index.js';
+import { buildWire, type LatentWire, loadEncoderSource, type Reader } from '../wire/index.js';
+import { loadReader, readerNames } from './readers.js';
 
 export interface Session {
   readonly config: RunConfig;
@@ -30,9 +30,9 @@ export async function openSession(config: RunConfig, logger: Logger): Promise<Se
   t.manualSeed(root.stream('torch').uint32At(0));
 
   const readers: Reader[] = [];
-  for (const id of config.model.ids) {
-    const loaded = await loadModel(id, { device, dtype: frozenDtype, logger });
-    readers.push(readerOf(loaded, config.model.prompt, readers));
+  const names = readerNames(config.model.ids);
+  for (const [i, id] of config.model.ids.entries()) {
+    readers.push(await loadReader(names[i]!, id, config, { device, dtype: frozenDtype, logger }));
   }
   const source = await loadEncoderSource(config.encoder, { device, computeDtype: frozenDtype, logger });
   const generator = new t.Generator('cpu', root.stream('init').uint32At(0));
@@ -45,28 +45,4 @@ export async function openSession(config: RunConfig, logger: Logger): Promise<Se
 export function closeSession(session: Session): void {
   session.wire.dispose();
   for (const { model } of session.readers) model.dispose();
-}
-
-function readerOf(
-  loaded: LoadedModel,
-  prompt: RunConfig['model']['prompt'],
-  earlier: readonly Reader[],
-): Reader {
-  const taken = new Set(earlier.map((reader) => reader.name));
-  let name = loaded.name;
-  for (let i = 2; taken.has(name); i++) name = `${loaded.name}-${i}`;
-  if (prompt === 'chat' && loaded.renderChat === null) {
-    throw new LatentWireError(`expected a chat template in ${loaded.name}, found none`, {
-      code: 'input',
-      hint: 'use --prompt plain',
-    });
-  }
-  const renderChat = prompt === 'plain' ? null : loaded.renderChat;
-  const format = new PromptFormat({
-    renderChat:
-      renderChat === null ? null : (message) => renderChat([{ role: 'user', content: message }], true),
-    stopIds: loaded.stopIds,
-    bosId: loaded.bosId,
-  });
-  return { name, model: loaded.model, tokenizer: loaded.tokenizer, format };
 }
