@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { taskOf } from '../data/index.js';
 import { PromptFormat } from './prompt-format.js';
 
 const plain = new PromptFormat({ renderChat: null, stopIds: [2], bosId: 1 });
@@ -31,5 +32,18 @@ describe('PromptFormat', () => {
     expect(plain.promptText('Who?').tail).toBe('\nQuestion: Who?\nAnswer:');
     expect(plain.answerText(' Ada ')).toBe(' Ada');
     expect(chat.answerText(' Ada ')).toBe('Ada');
+  });
+
+  it('takes the words of the task, and no question where the task is the same for every context', () => {
+    const { template } = taskOf('sst2');
+    const options = { stopIds: [2], bosId: null, template };
+    const sentiment = new PromptFormat({ renderChat: null, ...options });
+    expect(sentiment.promptText('')).toEqual({
+      head: "Classify sentiment as 'positive' or 'negative':",
+      tail: '\nSentiment:',
+    });
+    const asked = new PromptFormat({ renderChat: (message) => `<${message}>`, ...options });
+    expect(asked.promptText('').tail).toBe('\n\nAnswer with one word, positive or negative.>');
+    expect(asked.repeatText().head).toBe(asked.promptText('').head);
   });
 });

@@ -7,6 +7,8 @@
  * Instruct models get their chat template with the context's place marked and the text split there; base models get
  * plain lines. The answer is encoded so that it continues the anchor as the model's own text would.
  */
+import { EXTRACTIVE, type PromptTemplate } from '../data/index.js';
+
 /** Renders one user message with the assistant header after it; null for models without a chat template. */
 export type RenderChat = (userMessage: string) => string;
 
@@ -24,15 +26,20 @@ export interface PromptFormatOptions {
   readonly stopIds: readonly number[];
   /** Prepended once when the rendered text does not already start with it; null = none. */
   readonly bosId: number | null;
+  /** Words of the task around context and question; by default those of questions about a context. */
+  readonly template?: PromptTemplate;
 }
 
 // A character that no dataset contains and every tokenizer and template passes through.
 const CONTEXT_MARK = '\uE000';
-const INSTRUCTION = 'Answer with a short phrase from the context.';
 const REPEAT = 'Repeat the context.';
 
 export class PromptFormat {
-  constructor(private readonly options: PromptFormatOptions) {}
+  readonly #template: PromptTemplate;
+
+  constructor(private readonly options: PromptFormatOptions) {
+    this.#template = options.template ?? EXTRACTIVE;
+  }
 
   /** Tokens that end an answer; the first is appended to training targets. */
   get stopIds(): readonly number[] {
@@ -48,15 +55,19 @@ export class PromptFormat {
    * @param question null when the latents carry it: nothing but the anchor follows them
    */
   promptText(question: string | null): PromptText {
-    const q = question === null ? '' : `Question: ${question.trim()}\n`;
-    if (this.options.renderChat === null) return { head: 'Context:', tail: `\n${q}Answer:` };
-    return this.#split(`Context:${CONTEXT_MARK}\n\n${q === '' ? '' : `${q}\n`}${INSTRUCTION}`);
+    const { before, questionLabel, anchor, instruction } = this.#template;
+    const q = question === null || questionLabel === null ? null : `${questionLabel} ${question.trim()}`;
+    if (this.options.renderChat === null) {
+      return { head: before, tail: `\n${q === null ? '' : `${q}\n`}${anchor}` };
+    }
+    return this.#split(`${before}${CONTEXT_MARK}\n\n${q === null ? '' : `${q}\n\n`}${instruction}`);
   }
 
   /** Text around the context when the model is to repeat it (reconstruction). The head is that of a question. */
   repeatText(): PromptText {
-    if (this.options.renderChat === null) return { head: 'Context:', tail: `\n${REPEAT}\n` };
-    return this.#split(`Context:${CONTEXT_MARK}\n\n${REPEAT}`);
+    const { before } = this.#template;
+    if (this.options.renderChat === null) return { head: before, tail: `\n${REPEAT}\n` };
+    return this.#split(`${before}${CONTEXT_MARK}\n\n${REPEAT}`);
   }
 
   #split(message: string): PromptText {

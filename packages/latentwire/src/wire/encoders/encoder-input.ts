@@ -58,7 +58,8 @@ export async function encoderInputs(
 }
 
 function questionText(example: Example): string {
-  return `\nQuestion: ${example.question.trim()}`;
+  const question = example.question.trim();
+  return question === '' ? '' : `\nQuestion: ${question}`;
 }
 
 /** Encodes each distinct text once. */
