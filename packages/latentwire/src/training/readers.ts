@@ -1,5 +1,6 @@
 /** The frozen models that read a wire: their names in tables and files, and how they are asked. */
 import type { RunConfig } from '../config/index.js';
+import { taskOf } from '../data/index.js';
 import { LatentWireError } from '../errors.js';
 import { type LoadedModel, type LoadModelOptions, loadModel, modelName } from '../models/index.js';
 import { PromptFormat, type Reader } from '../wire/index.js';
@@ -41,5 +42,6 @@ function promptFormat(loaded: LoadedModel, config: RunConfig): PromptFormat {
       renderChat === null ? null : (message) => renderChat([{ role: 'user', content: message }], true),
     stopIds: loaded.stopIds,
     bosId: loaded.bosId,
+    template: taskOf(config.data.dataset).template,
   });
 }
