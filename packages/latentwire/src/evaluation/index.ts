@@ -1,5 +1,6 @@
 /** Free-generation evaluation and scoring. */
 export { type AnswerAllOptions, type AnswerAllResult, answerAll } from './answer-all.js';
+export { answerBatch, type BatchAnswers, type BatchRequest } from './answer-batch.js';
 export { type AnswerSource, type LatentInputs, latentSource, pick, sourceBatches } from './answer-source.js';
 export { type TextSizes, textSizes } from './compression.js';
 export { evaluateRows, type RowEvaluationOptions, type RowScores, type ScoredAnswer } from './evaluate.js';
