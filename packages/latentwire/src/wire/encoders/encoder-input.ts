@@ -12,63 +12,93 @@ export type EncoderText = 'context' | 'prompt';
 export interface EncoderInputs {
   /** Per example: encoder tokens. Arrays are shared between examples of the same text. */
   readonly tokens: readonly Int32Array[];
+  /** Per example: the text that the tokens stand for. */
+  readonly texts: readonly string[];
   /** Examples whose context was cut. */
   readonly truncated: number;
 }
 
-/** The text that an example's latents stand for. */
-export function encoderText(example: Example, text: EncoderText): string {
-  const context = example.context.trim();
-  return text === 'context' ? context : context + questionText(example);
+interface EncodedText {
+  readonly text: string;
+  readonly tokens: Int32Array;
+  readonly truncated: boolean;
+}
+
+/** The whole text that an example's latents are to stand for. */
+export function encoderText(example: Example, what: EncoderText): string {
+  return example.context.trim() + (what === 'context' ? '' : questionText(example));
 }
 
 /** @param limit most tokens per text; a question alone may be longer */
 export async function encoderInputs(
   examples: readonly Example[],
   tokenizer: Tokenizer,
-  text: EncoderText,
+  what: EncoderText,
   limit: number,
 ): Promise<EncoderInputs> {
   const contexts = await encodeOnce(
     examples.map((e) => e.context.trim()),
-    (texts) => tokenizer.encodeBatch(texts, { addSpecialTokens: true }),
+    tokenizer,
+    true,
   );
-  if (text === 'context') {
-    const cut = new Map<Int32Array, Int32Array>();
-    let truncated = 0;
-    const tokens = contexts.map((ids) => {
-      if (ids.length <= limit) return ids;
-      truncated++;
-      if (!cut.has(ids)) cut.set(ids, ids.slice(0, limit));
-      return cut.get(ids)!;
-    });
-    return { tokens, truncated };
-  }
-  const questions = await encodeOnce(examples.map(questionText), (texts) =>
-    tokenizer.encodeBatch(texts, { addSpecialTokens: false }),
-  );
+  const questions =
+    what === 'context' ? null : await encodeOnce(examples.map(questionText), tokenizer, false);
+  const inputs = new Map<string, EncodedText>();
+  const tokens: Int32Array[] = [];
+  const texts: string[] = [];
   let truncated = 0;
-  const tokens = contexts.map((context, i) => {
-    const question = questions[i]!;
-    const room = Math.max(0, limit - question.length);
-    if (context.length > room) truncated++;
-    return Int32Array.from([...context.subarray(0, room), ...question]);
-  });
-  return { tokens, truncated };
+  for (const [i, example] of examples.entries()) {
+    const context = example.context.trim();
+    const question = questions === null ? '' : questionText(example);
+    let input = inputs.get(context + question);
+    if (input === undefined) {
+      input = await join(
+        context,
+        contexts[i]!,
+        question,
+        questions?.[i] ?? new Int32Array(),
+        tokenizer,
+        limit,
+      );
+      inputs.set(context + question, input);
+    }
+    tokens.push(input.tokens);
+    texts.push(input.text);
+    if (input.truncated) truncated++;
+  }
+  return { tokens, texts, truncated };
+}
+
+async function join(
+  context: string,
+  contextIds: Int32Array,
+  question: string,
+  questionIds: Int32Array,
+  tokenizer: Tokenizer,
+  limit: number,
+): Promise<EncodedText> {
+  const room = Math.max(0, limit - questionIds.length);
+  const truncated = contextIds.length > room;
+  const kept = contextIds.subarray(0, room);
+  return {
+    text: (truncated ? await tokenizer.decode(kept) : context) + question,
+    tokens: Int32Array.from([...kept, ...questionIds]),
+    truncated,
+  };
 }
 
 function questionText(example: Example): string {
-  const question = example.question.trim();
-  return question === '' ? '' : `\nQuestion: ${question}`;
+  return `\nQuestion: ${example.question.trim()}`;
 }
 
 /** Encodes each distinct text once. */
 async function encodeOnce(
   texts: readonly string[],
-  encode: (texts: string[]) => Promise<Int32Array[]>,
+  tokenizer: Tokenizer,
+  addSpecialTokens: boolean,
 ): Promise<Int32Array[]> {
   const unique = [...new Set(texts)];
-  const encoded = await encode(unique);
+  const encoded = await tokenizer.encodeBatch(unique, { addSpecialTokens });
   const byText = new Map(unique.map((text, i) => [text, encoded[i]!]));
   return texts.map((text) => byText.get(text)!);
 }
