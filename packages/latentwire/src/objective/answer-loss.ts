@@ -30,14 +30,23 @@ export function targetLosses(
 }
 
 /**
- * Sum of −log p over the targets divided by `tokens`, a scalar. With `tokens` the number of targets of the whole
- * optimiser step, micro-batches of any size add up to exactly the gradient of the one big batch.
+ * Σ −log p over the targets times `weight / tokens`, and the same times `1 / tokens` without a graph. With `tokens` the
+ * number of targets of the whole optimiser step, micro-batches of any size add up to exactly the gradient of the one big
+ * batch.
+ * @returns scalars
  */
 export function answerLoss(
   model: LanguageModel,
   composed: ComposedBatch,
   prefix: t.Tensor | null,
   tokens: number,
-): t.Tensor {
-  return t.scope(() => t.div(t.sum(targetLosses(model, composed, prefix)), tokens));
+  weight = 1,
+): { loss: t.Tensor; value: t.Tensor } {
+  return t.scope(() => {
+    const losses = targetLosses(model, composed, prefix);
+    const n = composed.targetIds.length;
+    const shares = new Float32Array(2 * n).fill(weight / tokens, 0, n).fill(1 / tokens, n);
+    const sums = t.matmul(t.fromTypedArray(shares, [2, n], { device: model.device }), losses);
+    return { loss: t.select(sums, 0, 0), value: t.noGrad(() => t.select(sums, 0, 1)) };
+  });
 }

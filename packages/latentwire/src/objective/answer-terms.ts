@@ -13,6 +13,7 @@
  * manifold are computed only when their weight is not 0.
  */
 import * as t from '@latentwire/torch';
+import { LatentWireError } from '../errors.js';
 import type { LanguageModel } from '../models/decoder/index.js';
 import { type ComposedBatch, indexTensor } from '../wire/index.js';
 import { answerStates } from './answer-loss.js';
@@ -63,35 +64,64 @@ export function answerTerms(
   prefix: t.Tensor | null,
   objective: AnswerObjective,
 ): AnswerTerms {
-  const { weights, teacher, statistics, share } = objective;
+  const { weights, teacher, statistics, counts, share } = objective;
   return t.scope(() => {
     const { device } = model;
     const n = composed.targetIds.length;
     const logits = model.logits(answerStates(model, composed, prefix)).to({ dtype: 'float32' });
     const targets = indexTensor(composed.targetIds, [n], device);
     const nll = t.crossEntropy(logits, targets, { reduction: 'none' });
-    const shares = t.fromTypedArray(targetShares(composed.targetRows, objective), [4, n], { device });
-    const sums = t.matmul(shares, nll); // [weighted sum, answer, first token, K tokens]
+    // Every number that changes from step to step goes in as a tensor: then a captured step can be launched again.
+    const sums = t.matmul(
+      t.fromTypedArray(targetShares(composed.targetRows, objective), [4, n], { device }),
+      nll,
+    );
     let loss = t.select(sums, 0, 0);
+    const values = [t.narrow(sums, 0, 1, 3)];
+    const extra = (weighted: t.Tensor | null): void => {
+      if (weighted !== null) loss = t.add(loss, t.select(weighted, 0, 0));
+      values.push(weighted === null ? t.zeros([1], { device }) : t.narrow(weighted, 0, 1, 1));
+    };
 
-    let kd = t.zeros([], { device });
-    if (weights.kd > 0) {
-      if (teacher === null)
-        throw new RangeError('a distillation weight needs the distributions of a teacher');
-      const places = indexTensor(teacher.targets, [teacher.targets.length], device);
-      const student = teacher.targets.length === n ? logits : t.indexSelect(logits, 0, places);
-      kd = t.div(t.sum(distillationLoss(student, teacher)), objective.counts.kdPositions);
-      loss = t.add(loss, t.mul(kd, weights.kd));
-    }
-    let manifold = t.zeros([], { device });
-    if (weights.manifold > 0 && prefix !== null) {
-      if (statistics === null)
-        throw new RangeError('a manifold weight needs the statistics of the embeddings');
-      manifold = t.mul(manifoldLoss(prefix, statistics), share);
-      loss = t.add(loss, t.mul(manifold, weights.manifold));
-    }
-    const values = t.noGrad(() => t.cat([t.narrow(sums, 0, 1, 3), t.stack([kd, manifold])]));
-    return { loss, values };
+    extra(
+      weights.kd === 0
+        ? null
+        : weightedAndPlain(
+            distillationLoss(teacherRows(logits, required(teacher, 'kd')), required(teacher, 'kd')),
+            weights.kd,
+            1 / counts.kdPositions,
+          ),
+    );
+    extra(
+      weights.manifold === 0 || prefix === null
+        ? null
+        : weightedAndPlain(
+            t.unsqueeze(manifoldLoss(prefix, required(statistics, 'manifold')), 0),
+            weights.manifold,
+            share,
+          ),
+    );
+    return { loss, values: t.noGrad(() => t.cat(values)) };
+  });
+}
+
+/** [weight · scale · Σ x, scale · Σ x] of a vector. */
+function weightedAndPlain(x: t.Tensor, weight: number, scale: number): t.Tensor {
+  const n = x.size(0);
+  const shares = new Float32Array(2 * n).fill(weight * scale, 0, n).fill(scale, n);
+  return t.matmul(t.fromTypedArray(shares, [2, n], { device: x.device }), x);
+}
+
+/** Logits of the places that the teacher has distributions for. */
+function teacherRows(logits: t.Tensor, { targets }: TeacherBatch): t.Tensor {
+  if (targets.length === logits.size(0)) return logits;
+  return t.indexSelect(logits, 0, indexTensor(targets, [targets.length], logits.device));
+}
+
+function required<T>(value: T | null, term: AnswerTermName): T {
+  if (value !== null) return value;
+  throw new LatentWireError(`expected what the term '${term}' compares with, got nothing`, {
+    code: 'internal',
   });
 }
 

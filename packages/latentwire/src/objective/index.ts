@@ -1,5 +1,5 @@
 /** What training minimises. */
-export { alignmentLoss } from './alignment-loss.js';
+export { type AlignmentTarget, alignmentLoss } from './alignment-loss.js';
 export { answerLoss, answerStates, targetLosses } from './answer-loss.js';
 export {
   type AnswerCounts,

@@ -1,16 +1,17 @@
 /** A text as M vectors without any encoder: the mean of the reader's own token embeddings over each window. */
 import * as t from '@latentwire/torch';
 import type { LanguageModel } from '../models/decoder/index.js';
-import { encoderBatch, indexTensor, poolWindows } from '../wire/index.js';
+import { encoderBatch, indexTensor, type LatentCounts, poolWindows } from '../wire/index.js';
 
 /**
- * Pooled token embeddings [B, M, D], fp32, without gradient.
+ * Pooled token embeddings [B, max M, D], fp32, without gradient.
  * @param texts token ids of the reader, one array per text
+ * @param windows M, for all texts or per text
  */
 export function pooledEmbeddings(
   model: LanguageModel,
   texts: readonly ArrayLike<number>[],
-  windows: number,
+  windows: LatentCounts,
 ): t.Tensor {
   return t.scope(() =>
     t.noGrad(() => {

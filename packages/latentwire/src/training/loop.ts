@@ -3,10 +3,11 @@ import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
 import { BatchPlan } from '../data/index.js';
 import { type Logger, Progress, type Run } from '../telemetry/index.js';
+import { stepDraws } from './draws.js';
 import { wireOptimizer } from './optimizer.js';
-import type { PreparedData } from './prepare.js';
+import { meanTextTokens, type PreparedData } from './prepare.js';
 import type { Session } from './session.js';
-import { type StagePlan, stageAt } from './stages.js';
+import { stageAt, stagePlan } from './stages.js';
 import { trainStep } from './step.js';
 
 export interface LoopResult {
@@ -39,12 +40,8 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
     encoderLr: config.optimizer.encoder_lr,
     weightDecay: config.optimizer.weight_decay,
   });
-  const stages: StagePlan = {
-    latents: config.wire.latent_len,
-    startLatents: Math.round(mean(data.contexts.map((ids) => ids.length))),
-    pretrainShare: config.objective.pretrain_share,
-    reconstructionWeight: config.objective.reconstruction_weight,
-  };
+  const stages = stagePlan(config, wire.layout, meanTextTokens(data), wire.encoder.finest);
+  const draws = stepDraws(config, session.root, session.readers.length);
   logger.info('training', {
     steps: totalSteps,
     steps_per_epoch: stepsPerEpoch,
@@ -76,6 +73,9 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
     const result = trainStep(wire, data, optimizer, microBatches, {
       maxGradNorm: config.optimizer.max_grad_norm,
       stage,
+      k: config.objective.k,
+      readers: draws.readers(step),
+      continues: (example) => draws.continues(step, example),
     });
     step++;
     samples += result.examples;
@@ -87,8 +87,7 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
       stage: stage.name,
       latents: stage.latents,
       loss: result.loss,
-      answer_loss: result.answerLoss,
-      reconstruction_loss: result.reconstructionLoss,
+      ...result.terms,
       lr: config.optimizer.lr * factor,
       grad_norm: result.gradNorm,
       samples: result.examples,
@@ -104,8 +103,4 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
   optimizer.adamw.dispose();
   const seconds = elapsed();
   return { steps: step, seconds, finalLoss, samplesPerSecond: samples / seconds };
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0) / values.length;
 }

@@ -3,59 +3,130 @@
  * stage as the one it continues.
  *
  *   1 alignment       prefix vectors ≈ pooled token embeddings, one latent per token
- *   2 reconstruction  the reader repeats the text; latents shrink from one per token to M
- *   3 reconstruction  at M
- *   4 answers         with some reconstruction beside them
+ *   2 descent         the reader repeats (or continues) the text; latents shrink from one per token to M
+ *   3 reconstruction  the same at M
+ *   4 handover        answers take over, step by step
+ *   5 answers         with some reconstruction beside them
  *
  * The descent is what makes it work: at one latent per token a frozen reader can copy from embeddings alone, and each
  * small step down keeps a gradient; started at M, it learns to ignore the latents (docs/LOG.md).
  */
-export interface StageWeights {
+import type { RunConfig } from '../config/index.js';
+import type { AnswerWeights } from '../objective/index.js';
+import type { LatentLayout } from '../wire/index.js';
+
+export interface StageWeights extends AnswerWeights {
   readonly alignment: number;
   readonly reconstruction: number;
-  readonly answer: number;
 }
 
 export interface Stage {
-  readonly name: 'alignment' | 'descent' | 'reconstruction' | 'answers';
+  readonly name: 'alignment' | 'descent' | 'reconstruction' | 'handover' | 'answers';
   readonly weights: StageWeights;
-  /** Latent vectors per text in this step. */
+  /** Times as many latent vectors as the finished wire has. */
+  readonly expansion: number;
+  /** The same as a number of vectors, for a wire that has M for every text. */
   readonly latents: number;
 }
 
+/** A weight that rises linearly from 0 over the first `warmup` (a share) of the stages with answers. */
+export interface ScheduledWeight {
+  readonly weight: number;
+  readonly warmup: number;
+}
+
 export interface StagePlan {
-  /** M of the finished wire. */
+  /** Shared vectors of the finished wire. */
   readonly latents: number;
-  /** Latents of stage 1: about one per token. At most M turns the descent off. */
-  readonly startLatents: number;
+  /** Expansion of stage 1: about one latent per token. At most 1 turns the descent off. */
+  readonly startExpansion: number;
   /** Share of the run for stages 1 to 3; 0 = answers from the first step. */
   readonly pretrainShare: number;
-  /** Weight of reconstruction in stage 4; 0 also turns stages 1 to 3 off. */
+  /** Share of the run for stage 4. */
+  readonly handoverShare: number;
+  /** Weight of reconstruction in stage 5; 0 also turns stages 1 to 4 off. */
   readonly reconstructionWeight: number;
+  /** Weight of alignment in stages 4 and 5. */
+  readonly alignmentWeight: number;
+  readonly firstToken: ScheduledWeight;
+  readonly kToken: ScheduledWeight;
+  readonly kd: ScheduledWeight;
+  readonly manifold: ScheduledWeight;
 }
 
 // Shares of the pretraining part.
 const ALIGNMENT = 0.15;
 const DESCENT = 0.65;
+/** Answers begin the hand-over with this weight: at 0 the first step would have nothing to do. */
+const FIRST_ANSWERS = 0.05;
+
+const NO_ANSWERS: AnswerWeights = { answer: 0, firstToken: 0, kToken: 0, kd: 0, manifold: 0 };
 
 /** @param progress share of the run that is done, in [0, 1) */
 export function stageAt(plan: StagePlan, progress: number): Stage {
   const { latents, reconstructionWeight } = plan;
-  const startLatents = Math.max(latents, plan.startLatents);
   const pretrain = reconstructionWeight > 0 ? plan.pretrainShare : 0;
-  if (progress >= pretrain) {
-    const weights = { alignment: 0, reconstruction: reconstructionWeight, answer: 1 };
-    return { name: 'answers', weights, latents };
-  }
+  if (progress >= pretrain) return answerStage(plan, progress, pretrain);
+  const start = Math.max(1, plan.startExpansion);
+  const stage = (name: Stage['name'], expansion: number, weights: Partial<StageWeights>): Stage => ({
+    name,
+    weights: { ...NO_ANSWERS, alignment: 0, reconstruction: 0, ...weights },
+    expansion,
+    latents: Math.round(latents * expansion),
+  });
   const within = progress / pretrain;
-  if (within < ALIGNMENT) {
-    const weights = { alignment: 1, reconstruction: 0, answer: 0 };
-    return { name: 'alignment', weights, latents: startLatents };
-  }
-  const weights = { alignment: 0, reconstruction: 1, answer: 0 };
+  if (within < ALIGNMENT) return stage('alignment', start, { alignment: 1 });
   const descent = (within - ALIGNMENT) / (DESCENT - ALIGNMENT);
-  if (descent >= 1) return { name: 'reconstruction', weights, latents };
+  if (descent >= 1) return stage('reconstruction', 1, { reconstruction: 1 });
   // Geometric: each step down asks for the same share of more packing.
-  const now = Math.round(startLatents * (latents / startLatents) ** descent);
-  return { name: 'descent', weights, latents: now };
+  return stage('descent', start ** (1 - descent), { reconstruction: 1 });
+}
+
+function answerStage(plan: StagePlan, progress: number, pretrain: number): Stage {
+  const handover = pretrain > 0 ? plan.handoverShare : 0;
+  const taken = progress < pretrain + handover ? (progress - pretrain) / handover : 1;
+  const share = FIRST_ANSWERS + (1 - FIRST_ANSWERS) * taken;
+  const done = (progress - pretrain) / Math.max(Number.EPSILON, 1 - pretrain);
+  const scheduled = ({ weight, warmup }: ScheduledWeight): number =>
+    share * weight * (warmup > 0 ? Math.min(1, done / warmup) : 1);
+  return {
+    name: taken < 1 ? 'handover' : 'answers',
+    weights: {
+      answer: share,
+      firstToken: scheduled(plan.firstToken),
+      kToken: scheduled(plan.kToken),
+      kd: scheduled(plan.kd),
+      manifold: scheduled(plan.manifold),
+      alignment: plan.alignmentWeight,
+      reconstruction: 1 + (plan.reconstructionWeight - 1) * taken,
+    },
+    expansion: 1,
+    latents: plan.latents,
+  };
+}
+
+/** What a configuration asks for. @param tokens mean tokens of a text: its encoder's or its readers', the fewer */
+export function stagePlan(
+  { objective }: Pick<RunConfig, 'objective'>,
+  layout: LatentLayout,
+  tokens: number,
+  finest: number,
+): StagePlan {
+  return {
+    latents: layout.slots,
+    startExpansion: Math.min(layout.fullExpansion(tokens), finest / layout.slots),
+    pretrainShare: objective.pretrain_share,
+    handoverShare: objective.handover_share,
+    reconstructionWeight: objective.reconstruction_weight,
+    alignmentWeight: objective.alignment_weight,
+    firstToken: { weight: objective.first_token_weight, warmup: objective.first_token_warmup },
+    kToken: { weight: objective.k_token_weight, warmup: objective.k_token_warmup },
+    kd: { weight: distillationWeight({ objective }), warmup: objective.kd_warmup },
+    manifold: { weight: objective.manifold_weight, warmup: objective.manifold_warmup },
+  };
+}
+
+/** Weight of distillation; 0 means that no teacher is needed. */
+export function distillationWeight({ objective }: Pick<RunConfig, 'objective'>): number {
+  return objective.disable_kd ? 0 : objective.kd_weight;
 }

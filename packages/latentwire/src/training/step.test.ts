@@ -1,45 +1,169 @@
 import * as t from '@latentwire/torch';
 import { describe, expect, it } from 'vitest';
+import { teacherTargets } from '../objective/index.js';
 import { encoderBatch } from '../wire/index.js';
 import { wireOptimizer } from './optimizer.js';
-import { trainStep } from './step.js';
-import { LATENTS, tinySession } from './tiny-session.fixture.js';
+import type { PreparedData } from './prepare.js';
+import type { StageWeights } from './stages.js';
+import { type StepOptions, type StepResult, trainStep } from './step.js';
+import { tinySession } from './tiny-session.fixture.js';
 
-const options = {
+const weights: StageWeights = {
+  alignment: 0.2,
+  answer: 1,
+  firstToken: 0.3,
+  kToken: 0.2,
+  kd: 0.4,
+  manifold: 0,
+  reconstruction: 0.5,
+};
+const options: StepOptions = {
   maxGradNorm: 1,
-  stage: { latents: LATENTS, weights: { alignment: 0.2, answer: 1, reconstruction: 0.5 } },
+  stage: { expansion: 1, weights },
+  k: 2,
+  continues: (i) => i % 3 === 0,
 };
 const rates = { lr: 1e-2, encoderLr: 1e-3, weightDecay: 0.01 };
 
-function weightsAfter(microBatches: number[][], steps: number): { weights: number[][]; loss: number } {
-  const { wire, data } = tinySession(7, 8);
-  const optimizer = wireOptimizer(wire, rates);
-  let loss = 0;
-  for (let i = 0; i < steps; i++) loss = trainStep(wire, data, optimizer, microBatches, options).loss;
-  return { weights: wire.parameters().map((p) => p.toArray()), loss };
+/** The data with the distributions of readers that read some text. */
+async function withTeachers(data: PreparedData): Promise<PreparedData> {
+  const readers = [];
+  for (const reader of data.readers) {
+    const rows = reader.targets.map((target, i) => ({ prompt: reader.texts![i]!, target }));
+    const teacher = await teacherTargets(reader.reader.model, rows, {
+      plan: { positions: 2, topK: 5, tau: 2 },
+      folder: null,
+      identity: { model: '', tokenizer: '' },
+    });
+    readers.push({ ...reader, teacher });
+  }
+  return { ...data, readers };
 }
 
+interface Outcome {
+  readonly weights: Map<string, number[]>;
+  readonly last: StepResult;
+}
+
+async function after(
+  microBatches: number[][],
+  steps: number,
+  changes: Partial<StepOptions> = {},
+  readers = 1,
+): Promise<Outcome> {
+  const { wire, data } = tinySession(7, 8, readers);
+  const prepared = await withTeachers(data);
+  const optimizer = wireOptimizer(wire, rates);
+  let last: StepResult | undefined;
+  for (let i = 0; i < steps; i++) {
+    last = trainStep(wire, prepared, optimizer, microBatches, { ...options, ...changes });
+  }
+  return { weights: new Map([...wire.stateDict()].map(([name, p]) => [name, p.toArray()])), last: last! };
+}
+
+const changed = (stage: Partial<StageWeights>): Partial<StepOptions> => ({
+  stage: { expansion: 1, weights: { ...weights, ...stage } },
+});
+
 describe('trainStep', () => {
-  it('adds micro-batches up to the gradient of the one big batch, uneven ones too', () => {
-    const whole = weightsAfter([[0, 1, 2, 3, 4, 5, 6]], 2);
-    const parts = weightsAfter(
+  it('adds micro-batches up to the gradient of the one big batch, uneven ones too', async () => {
+    const whole = await after([[0, 1, 2, 3, 4, 5, 6]], 2, {}, 2);
+    const parts = await after(
       [
         [0, 1, 2],
         [3, 4],
         [5, 6],
       ],
       2,
+      {},
+      2,
     );
-    expect(parts.loss).toBeCloseTo(whole.loss, 5);
-    whole.weights.forEach((values, p) => {
+    expect(parts.last.loss).toBeCloseTo(whole.last.loss, 5);
+    for (const [name, value] of Object.entries(whole.last.terms)) {
+      const other = parts.last.terms[name as keyof typeof parts.last.terms];
+      if (value === null) expect(other).toBeNull();
+      else expect(other).toBeCloseTo(value, 5);
+    }
+    for (const [name, values] of whole.weights) {
+      const others = parts.weights.get(name)!;
       values.forEach((value, i) => {
-        expect(Math.abs(parts.weights[p]![i]! - value)).toBeLessThan(2e-5);
+        expect(Math.abs(others[i]! - value)).toBeLessThan(2e-5);
       });
-    });
+    }
   });
 
-  it('gives the same bytes when it is run again', () => {
-    expect(weightsAfter([[0, 1, 2, 3]], 3)).toEqual(weightsAfter([[0, 1, 2, 3]], 3));
+  it('gives the same bytes when it is run again', async () => {
+    expect(await after([[0, 1, 2, 3]], 3)).toEqual(await after([[0, 1, 2, 3]], 3));
+  });
+
+  it('reports as loss the weighted sum of its terms', async () => {
+    const { loss, terms } = (await after([[0, 1, 2, 3]], 1)).last;
+    const sum =
+      terms.answer_loss! +
+      0.3 * terms.first_token_loss! +
+      0.2 * terms.k_token_loss! +
+      0.4 * terms.kd_loss! +
+      0.2 * terms.alignment_loss! +
+      0.5 * terms.reconstruction_loss!;
+    expect(loss).toBeCloseTo(sum, 6);
+    expect(terms.manifold_loss).toBeNull();
+  });
+
+  it.each(['alignment', 'firstToken', 'kToken', 'kd', 'reconstruction'] as const)(
+    'trains other weights without the term %s, and reports none where it is not computed',
+    async (term) => {
+      const without = await after([[0, 1, 2, 3]], 2, changed({ [term]: 0 }));
+      expect(without.weights).not.toEqual((await after([[0, 1, 2, 3]], 2)).weights);
+      const reported = {
+        alignment: without.last.terms.alignment_loss,
+        kd: without.last.terms.kd_loss,
+        reconstruction: without.last.terms.reconstruction_loss,
+      };
+      if (term in reported) expect(reported[term as keyof typeof reported]).toBeNull();
+    },
+  );
+
+  it('needs no teacher when distillation is off', () => {
+    const { wire, data } = tinySession(7, 8);
+    const optimizer = wireOptimizer(wire, rates);
+    const off = { ...options, ...changed({ kd: 0 }) };
+    expect(trainStep(wire, data, optimizer, [[0, 1]], off).terms.kd_loss).toBeNull();
+    expect(() => trainStep(wire, data, optimizer, [[0, 1]], options)).toThrow(/'kd'/);
+  });
+
+  it('changes the K-token term and nothing else when K changes', async () => {
+    const [two, one] = [await after([[0, 1, 2, 3]], 1), await after([[0, 1, 2, 3]], 1, { k: 1 })];
+    expect(one.last.terms.k_token_loss).not.toBe(two.last.terms.k_token_loss);
+    // Of one token, it is the first-token term.
+    expect(one.last.terms.k_token_loss).toBeCloseTo(one.last.terms.first_token_loss!, 6);
+    expect(one.last.terms.answer_loss).toBe(two.last.terms.answer_loss);
+    expect(one.weights).not.toEqual(two.weights);
+  });
+
+  it('continues a context from the latents of its first part where it is told to', async () => {
+    const repeats = await after([[0, 1, 2, 3]], 1, { continues: () => false });
+    const continues = await after([[0, 1, 2, 3]], 1, { continues: () => true });
+    expect(continues.last.terms.reconstruction_loss).not.toBe(repeats.last.terms.reconstruction_loss);
+    expect(continues.last.terms.answer_loss).toBeCloseTo(repeats.last.terms.answer_loss!, 6);
+    expect(continues.last.targetTokens).toBeLessThan(repeats.last.targetTokens);
+    // With no answers in the step, first parts are sent in place of the contexts.
+    const alone = { answer: 0, firstToken: 0, kToken: 0, kd: 0, alignment: 0 };
+    const reading = await after([[0, 1, 2, 3]], 1, { ...changed(alone), continues: () => true });
+    expect(reading.last.terms.reconstruction_loss).toBeCloseTo(continues.last.terms.reconstruction_loss!, 5);
+    expect(reading.last.tokens).toBeLessThan(continues.last.tokens);
+  });
+
+  it('trains the adapters of the readers of the step only', async () => {
+    const start = tinySession(7, 8, 2).wire.stateDict();
+    const one = await after([[0, 1, 2, 3]], 1, { readers: [1] }, 2);
+    for (const [name, tensor] of start) {
+      const same = tensor.toArray().every((value, i) => one.weights.get(name)![i] === value);
+      if (name.startsWith('adapters.0.')) expect(same, name).toBe(true);
+      if (name === 'adapters.1.map.mlp.up.weight') expect(same, name).toBe(false);
+    }
+    const both = await after([[0, 1, 2, 3]], 1, {}, 2);
+    const other = await after([[0, 1, 2, 3]], 1, { readers: [0] }, 2);
+    expect(both.last.loss).toBeCloseTo((one.last.loss + other.last.loss) / 2, 5);
   });
 
   it('lowers the loss and leaves the frozen model untouched, without gradients', () => {
@@ -47,20 +171,22 @@ describe('trainStep', () => {
     const optimizer = wireOptimizer(wire, rates);
     const before = reader.model.weights.embed.toArray();
     const batch = [[0, 1, 2, 3, 4, 5, 6, 7]];
-    const first = trainStep(wire, data, optimizer, batch, options).loss;
+    const plain: StepOptions = { ...options, ...changed({ kd: 0 }), continues: () => false };
+    const first = trainStep(wire, data, optimizer, batch, plain).loss;
     let last = first;
-    for (let i = 0; i < 60; i++) last = trainStep(wire, data, optimizer, batch, options).loss;
+    for (let i = 0; i < 60; i++) last = trainStep(wire, data, optimizer, batch, plain).loss;
     expect(last).toBeLessThan(first * 0.6);
     expect(reader.model.weights.embed.toArray()).toEqual(before);
     expect(reader.model.weights.embed.grad).toBeNull();
   });
 
-  it('keeps the number of live tensors constant', () => {
+  it('keeps the number of live tensors constant', async () => {
     const { wire, data } = tinySession(7, 8);
+    const prepared = await withTeachers(data);
     const optimizer = wireOptimizer(wire, rates);
-    trainStep(wire, data, optimizer, [[0, 1, 2, 3]], options);
+    trainStep(wire, prepared, optimizer, [[0, 1, 2, 3]], options);
     const live = t.liveTensors();
-    for (let i = 0; i < 20; i++) trainStep(wire, data, optimizer, [[0, 1, 2, 3]], options);
+    for (let i = 0; i < 20; i++) trainStep(wire, prepared, optimizer, [[0, 1, 2, 3]], options);
     expect(t.liveTensors()).toBe(live);
   });
 });

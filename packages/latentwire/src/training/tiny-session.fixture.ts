@@ -50,9 +50,8 @@ export interface TinySession {
   readonly data: PreparedData;
 }
 
-/** The same numbers for the same seed. Contexts, tails and answers have different lengths. */
-export function tinySession(seed: number, examples: number): TinySession {
-  const generator = new t.Generator('cpu', seed);
+/** A frozen reader of its own weights. */
+function tinyReader(name: string, generator: t.Generator): Reader {
   const frozen = initialiseDecoder(tinyConfig, generator);
   // Starting values are so small that attention moves nothing; a trained model is not like that.
   t.noGrad(() => {
@@ -66,16 +65,23 @@ export function tinySession(seed: number, examples: number): TinySession {
   ]) {
     if (weight instanceof t.Tensor) weight.setRequiresGrad(false);
   }
-  const encoder = new LanguageModel(tinyConfig, initialiseDecoder(tinyConfig, generator));
-  const wire = buildWire(wireConfig, [model], tinySource(encoder), generator);
   const format = new PromptFormat({ renderChat: null, stopIds: [1], bosId: null });
-  const reader: Reader = { name: 'tiny', model, tokenizer: noTokenizer, format };
+  return { name, model, tokenizer: noTokenizer, format };
+}
+
+/** The same numbers for the same seed. Contexts, tails and answers have different lengths. */
+export function tinySession(seed: number, examples: number, readerCount = 1): TinySession {
+  const generator = new t.Generator('cpu', seed);
+  const readers = Array.from({ length: readerCount }, (_, k) => tinyReader(`tiny-${k}`, generator));
+  const models = readers.map((reader) => reader.model);
+  const encoder = new LanguageModel(tinyConfig, initialiseDecoder(tinyConfig, generator));
+  const wire = buildWire(wireConfig, models, tinySource(encoder), generator);
   const ids = (length: number, i: number): Int32Array =>
     Int32Array.from({ length }, (_, k) => 2 + ((i * 31 + k * 7 + length) % 30));
   const range = Array.from({ length: examples }, (_, i) => i);
   return {
     wire,
-    reader,
+    reader: readers[0]!,
     data: {
       examples: range.map((i) => ({
         id: String(i),
@@ -86,19 +92,22 @@ export function tinySession(seed: number, examples: number): TinySession {
         contextId: String(i),
       })),
       contexts: range.map((i) => ids(4 + (i % 6), i)),
+      firstParts: range.map((i) => ids(2 + (i % 3), i)),
       truncatedContexts: 0,
-      readers: [
-        {
-          reader,
-          head: Int32Array.from([2, 3]),
-          tails: range.map((i) => ids(2 + (i % 3), i + 1)),
-          targets: range.map((i) => Int32Array.from([...ids(1 + (i % 2), i + 2), 1])),
-          repeat: {
-            tail: Int32Array.from([4]),
-            targets: range.map((i) => Int32Array.from([...ids(4 + (i % 6), i), 1])),
-          },
+      readers: readers.map((reader) => ({
+        reader,
+        head: Int32Array.from([2, 3]),
+        tails: range.map((i) => ids(2 + (i % 3), i + 1)),
+        targets: range.map((i) => Int32Array.from([...ids(1 + (i % 2), i + 2), 1])),
+        texts: range.map((i) => ids(4 + (i % 6), i)),
+        repeat: {
+          tail: Int32Array.from([4]),
+          targets: range.map((i) => Int32Array.from([...ids(4 + (i % 6), i), 1])),
         },
-      ],
+        continuation: range.map((i) => ids(1 + (i % 4), i + 3)),
+        teacher: null,
+        statistics: null,
+      })),
     },
   };
 }

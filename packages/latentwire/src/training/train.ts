@@ -3,11 +3,13 @@ import * as t from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
 import { type Logger, openRun, type Run, type RunMetrics, runLocation } from '../telemetry/index.js';
+import { encoderLimit } from '../wire/index.js';
 import { checkpointPath, loadWire, saveWire } from './checkpoint.js';
+import { addComparisons } from './comparisons.js';
 import { loadSplit } from './datasets.js';
 import { evaluateRun } from './evaluate-run.js';
 import { type LoopResult, trainLoop } from './loop.js';
-import { type PreparedData, prepareData } from './prepare.js';
+import { type PreparedData, prepareData, readingOptions } from './prepare.js';
 import { closeSession, openSession, type Session } from './session.js';
 
 export interface TrainReport {
@@ -27,7 +29,8 @@ export interface TrainIo {
 export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport> {
   requireModels(config);
   return withRun(config, io, async (run, session) => {
-    const trainData = await prepare(session, 'train', io.logger);
+    const prepared = await prepare(session, 'train', io.logger);
+    const trainData = (await addComparisons(session, prepared, { logger: io.logger }))!;
     run.setRunning('train', 0);
     const loop = trainLoop(session, trainData, run, io.logger);
     run.diagnostics.sync();
@@ -78,13 +81,16 @@ async function prepare(session: Session, split: 'train' | 'dev', logger: Logger)
   const data = await prepareData(examples, {
     encoderTokenizer: session.encoderTokenizer,
     readers: session.readers,
-    maxContextTokens: config.encoder.max_tokens,
+    encode: config.encoder.encode,
+    maxContextTokens: encoderLimit(config.encoder),
     maxAnswerTokens: split === 'train' ? config.objective.max_answer_tokens : null,
-    reconstruction: split === 'train' && config.objective.reconstruction_weight > 0,
+    ...(split === 'train' ? readingOptions(session) : { reconstruction: false }),
   });
   logger.info(`tokenised ${split}`, { examples: examples.length });
   if (data.truncatedContexts > 0) {
-    logger.warn(`${data.truncatedContexts} contexts were cut at ${config.encoder.max_tokens} encoder tokens`);
+    logger.warn(
+      `${data.truncatedContexts} contexts were cut at ${encoderLimit(config.encoder)} encoder tokens; questions are whole`,
+    );
   }
   return data;
 }

@@ -4,3 +4,4 @@ export { type GenerateOptions, generate } from './generate.js';
 export type { AttentionCache } from './kv-cache.js';
 export { LanguageModel } from './language-model.js';
 export { type DecoderWeights, type LayerWeights, mapWeights, namedWeights } from './weights.js';
+export { modelDigest } from './weights-digest.js';

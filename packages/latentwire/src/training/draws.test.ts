@@ -1,0 +1,39 @@
+import { random } from '@latentwire/torch';
+import { describe, expect, it } from 'vitest';
+import { applyAssignments } from '../config/index.js';
+import { stepDraws } from './draws.js';
+
+const root = new random.RandomRoot(3);
+const draws = (values: Record<string, unknown>, readers = 3) =>
+  stepDraws(
+    applyAssignments(Object.entries(values).map(([path, value]) => ({ path, value, origin: 'test' }))),
+    root,
+    readers,
+  );
+const steps = Array.from({ length: 3000 }, (_, i) => i);
+
+describe('stepDraws', () => {
+  it('gives all readers, or one drawn anew for each step, each as often', () => {
+    expect(draws({}).readers(17)).toEqual([0, 1, 2]);
+    const one = draws({ 'training.decoders_per_step': 'one' });
+    const drawn = steps.map((step) => one.readers(step));
+    expect(drawn.every((readers) => readers.length === 1)).toBe(true);
+    for (const k of [0, 1, 2]) {
+      expect(drawn.filter(([reader]) => reader === k).length).toBeGreaterThan(900);
+    }
+    // A resumed run asks for later steps only, and gets the same.
+    const again = draws({ 'training.decoders_per_step': 'one' });
+    expect(steps.slice(1500).map((step) => again.readers(step))).toEqual(drawn.slice(1500));
+  });
+
+  it('continues the asked share of texts, other ones in each step', () => {
+    const mixed = draws({ 'objective.reconstruction_share': 0.2 });
+    const continued = (step: number) => steps.filter((example) => mixed.continues(step, example));
+    expect(continued(0).length / steps.length).toBeCloseTo(0.8, 1);
+    expect(continued(1)).not.toEqual(continued(0));
+    expect(steps.some((example) => draws({}).continues(0, example))).toBe(false);
+    expect(
+      steps.every((example) => draws({ 'objective.reconstruction_share': 0 }).continues(0, example)),
+    ).toBe(true);
+  });
+});

@@ -1,0 +1,58 @@
+/**
+ * Which texts a micro-batch sends, and what its readers make of them beside answering: repeat the text, or continue it
+ * from the latents of its first part.
+ */
+import type { PreparedData, PreparedReader } from './prepare.js';
+import type { StageWeights } from './stages.js';
+
+export interface MicroBatchTexts {
+  /** Encoder tokens of every text that is sent. */
+  readonly tokens: readonly Int32Array[];
+  /** Per example: place of its whole context among them; null when no term needs contexts. */
+  readonly context: Int32Array | null;
+  /** Per example: place of the text that is repeated or continued; null when there is no such term. */
+  readonly reading: Int32Array | null;
+}
+
+export interface ReadingTarget {
+  /** Between latents and target. */
+  readonly tail: Int32Array;
+  readonly ids: Int32Array;
+}
+
+const NO_TAIL = new Int32Array();
+
+/** What a reader is to say of an example; null when reconstruction was not prepared. */
+export function readingTarget(
+  reader: PreparedReader,
+  example: number,
+  continues: (example: number) => boolean,
+): ReadingTarget | null {
+  const { repeat, continuation } = reader;
+  if (repeat === null) return null;
+  const next = continues(example) ? (continuation?.[example] ?? null) : null;
+  // The next part follows the latents as it follows the first part in the text: nothing stands between.
+  return next === null ? { tail: repeat.tail, ids: repeat.targets[example]! } : { tail: NO_TAIL, ids: next };
+}
+
+/** @param continues the same function as `readingTarget` is given */
+export function microBatchTexts(
+  data: PreparedData,
+  indices: readonly number[],
+  weights: StageWeights,
+  continues: (example: number) => boolean,
+): MicroBatchTexts {
+  const answers = weights.answer > 0 || weights.firstToken > 0 || weights.kToken > 0 || weights.kd > 0;
+  const tokens: Int32Array[] = [];
+  const send = (ids: Int32Array): number => tokens.push(ids) - 1;
+  const context =
+    answers || weights.alignment > 0 ? Int32Array.from(indices, (i) => send(data.contexts[i]!)) : null;
+  const reading =
+    weights.reconstruction > 0
+      ? Int32Array.from(indices, (i, row) => {
+          const first = continues(i) ? (data.firstParts?.[i] ?? null) : null;
+          return first !== null ? send(first) : (context?.[row] ?? send(data.contexts[i]!));
+        })
+      : null;
+  return { tokens, context, reading };
+}
