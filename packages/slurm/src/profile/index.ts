@@ -1,0 +1,9 @@
+export {
+  type ClusterProfile,
+  type JobRequest,
+  jobFromProfile,
+  parseProfile,
+  parseSignal,
+  parseTimeLimit,
+  profileFields,
+} from './cluster-profile.js';

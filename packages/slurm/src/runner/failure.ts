@@ -1,0 +1,119 @@
+/**
+ * Slurm's sentences on stderr, sorted into kinds. The sentences are those of slurm_errno.c and of the commands
+ * themselves; case and wording changed little between versions, so the patterns are short.
+ */
+import { SlurmError, type SlurmErrorKind } from '../errors.js';
+
+interface Rule {
+  readonly kind: SlurmErrorKind;
+  readonly pattern: RegExp;
+  readonly hint?: string;
+  /** Worth another try: the controller was busy, restarting or briefly away. */
+  readonly transient?: boolean;
+  /** The request may have reached the controller all the same. */
+  readonly ambiguous?: boolean;
+}
+
+const RULES: readonly Rule[] = [
+  {
+    kind: 'not-configured',
+    pattern:
+      /could not establish a configuration source|unable to process configuration file|s_p_parse_file: cannot stat|DNS SRV lookup failed/i,
+    hint: 'run this on a login node of the cluster, or set SLURM_CONF',
+  },
+  {
+    kind: 'timed-out',
+    pattern: /socket timed out on send\/recv|zero bytes were transmitted|message receive failure/i,
+    hint: 'the controller is busy; nothing is lost, try again in a minute',
+    transient: true,
+    ambiguous: true,
+  },
+  {
+    kind: 'controller-unreachable',
+    pattern:
+      /unable to contact slurm controller|connection refused|controller is in standby mode|slurm_persist_conn_open|host is unreachable|network is unreachable/i,
+    hint: 'look with `scontrol ping`; running jobs go on meanwhile',
+    transient: true,
+  },
+  {
+    kind: 'controller-unreachable',
+    pattern: /protocol authentication error|munge encode failed|failed to connect to socket .*munge/i,
+    hint: 'the munge service of this machine does not answer; ask the site',
+    transient: true,
+  },
+  {
+    kind: 'limit-reached',
+    pattern:
+      /job violates accounting\/QOS policy|(?:Assoc|QOS)\w*(?:Limit|Job)|job submit limit|too many|maximum number of jobs|temporarily unable to accept job/i,
+    hint: 'wait until queued jobs have ended, or submit fewer at once',
+  },
+  {
+    kind: 'limit-reached',
+    pattern: /invalid job array specification|job array index .*too large|max.*array.*size/i,
+    hint: 'split the array: the cluster allows indices below MaxArraySize (`scontrol show config`)',
+  },
+  {
+    kind: 'invalid-account',
+    pattern:
+      /invalid account|account\/partition combination|account.*(?:expired|not permitted|disabled)|user.?s group not permitted|user not authorized/i,
+    hint: 'see the accounts you may use now: sacctmgr show associations user=$USER',
+  },
+  {
+    kind: 'invalid-partition',
+    pattern:
+      /invalid partition|partition.*(?:is down|not available|unavailable|does not exist)|required partition not available/i,
+    hint: 'see the partitions: sinfo --summarize',
+  },
+  {
+    kind: 'impossible-request',
+    pattern:
+      /node configuration is not available|node count specification invalid|memory specification|more processors requested|requested time limit is invalid|invalid generic resource|invalid gres|invalid --\w|requested partition configuration/i,
+    hint: 'ask for less, or another partition: sinfo --format="%P %l %D %c %m %G"',
+  },
+  { kind: 'invalid-dependency', pattern: /job dependency problem|dependency.*(?:invalid|never)/i },
+  { kind: 'no-accounting', pattern: /accounting storage is disabled|accounting_storage\/none/i },
+  {
+    kind: 'no-such-job',
+    pattern: /invalid job id|invalid job.?step|job.*(?:not found|does not exist)|unknown job/i,
+    hint: 'Slurm forgets ended jobs after some minutes (MinJobAge)',
+  },
+  {
+    kind: 'not-requeueable',
+    pattern:
+      /requested operation is presently disabled|requested operation not supported|job is pending|cannot be requeued|job\/step already completing|job\/step is completing/i,
+  },
+  {
+    kind: 'permission-denied',
+    pattern: /access\/permission denied|permission denied|operation not permitted/i,
+  },
+];
+
+export interface Failure {
+  readonly error: SlurmError;
+  readonly transient: boolean;
+  readonly ambiguous: boolean;
+}
+
+/** What a command that ended badly meant. `args` are shown as far as they are options, never a script. */
+export function classifyFailure(command: string, code: number | null, stderr: string): Failure {
+  const output = stderr.trim();
+  const rule = RULES.find(({ pattern }) => pattern.test(output));
+  const said = lastSentence(output) ?? (code === null ? 'ended by a signal' : `exit code ${code}`);
+  const error = new SlurmError(`${command}: ${said}`, {
+    kind: rule?.kind ?? 'refused',
+    command,
+    output,
+    ...(rule?.hint !== undefined && { hint: rule.hint }),
+  });
+  return { error, transient: rule?.transient ?? false, ambiguous: rule?.ambiguous ?? false };
+}
+
+/** The last line that says something, without the `sbatch: error:` in front. */
+function lastSentence(output: string): string | undefined {
+  const line = output
+    .split('\n')
+    .map((text) => text.trim())
+    .filter((text) => text !== '')
+    .at(-1);
+  return line?.replace(/^\w+: (?:error|fatal): /, '');
+}

@@ -1,0 +1,12 @@
+export { arrayValue, directives, signalValue, timeLimit } from './directives.js';
+export type {
+  ArraySpec,
+  ContainerHook,
+  Dependency,
+  DependencyKind,
+  JobSpec,
+  SignalName,
+  SignalRequest,
+} from './job-spec.js';
+export { tasksPerNode } from './job-spec.js';
+export { REQUEUE_EXIT_CODE, renderScript } from './render.js';

@@ -1,0 +1,1 @@
+export { directiveValue, literalPath, shellWord, shellWords } from './quote.js';

@@ -1,0 +1,306 @@
+/**
+ * A real Slurm cluster on this one machine, all of it inside a temporary folder: munge, controller and one slurmd for
+ * each node, with invented CPUs, memory and GPUs. Starts in under a second and takes about 12 MB. Several can live
+ * side by side: ports and node names are their own. The daemons die with the process that started them.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { daemonPath } from './install.js';
+
+const execute = promisify(execFile);
+
+export interface ClusterOptions {
+  /** Nodes; default 2, each with 16 CPUs, 4 GPUs and 503 GiB, none of them real. */
+  readonly nodes?: number;
+  /** Seconds a preempted job has; rounded up by Slurm to a multiple of `killWait` + 5. */
+  readonly graceSeconds?: number;
+  /** Seconds between SIGTERM and SIGKILL. */
+  readonly killWait?: number;
+  /** Whether preemption sends the signal of --signal. Most sites do not. */
+  readonly sendUserSignal?: boolean;
+  /** Further lines of slurm.conf. */
+  readonly extra?: readonly string[];
+}
+
+export interface PrivateCluster {
+  readonly folder: string;
+  readonly nodes: readonly string[];
+  /** Environment in which Slurm's commands find this cluster. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly proctrack: 'cgroup' | 'linuxproc';
+  /** stdout of a Slurm command. */
+  run(command: string, ...args: readonly string[]): Promise<string>;
+  stopController(): Promise<void>;
+  startController(): Promise<void>;
+  /** Ends all jobs and daemons and removes the folder. */
+  stop(): Promise<void>;
+}
+
+/** Starts a cluster; needs `provideSlurm()` to have said yes. */
+export async function startCluster(options: ClusterOptions = {}): Promise<PrivateCluster> {
+  const folder = mkdtempSync(path.join(shortTemporaryFolder(), 'lw-slurm-'));
+  const cluster = new Cluster(folder, options, await freePorts(1 + (options.nodes ?? 2)));
+  try {
+    await cluster.start();
+    return cluster;
+  } catch (error) {
+    await cluster.stop().catch(() => {});
+    throw error;
+  }
+}
+
+class Cluster implements PrivateCluster {
+  readonly nodes: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly proctrack = canUseFreezer() ? 'cgroup' : 'linuxproc';
+  private readonly daemons = new Map<string, ChildProcess>();
+  private readonly killOnExit = () => {
+    for (const daemon of this.daemons.values()) daemon.kill('SIGKILL');
+  };
+
+  constructor(
+    readonly folder: string,
+    private readonly options: ClusterOptions,
+    private readonly ports: readonly number[],
+  ) {
+    // Node names also name control groups on this machine, so they must be nobody else's.
+    const prefix = `t${randomBytes(3).toString('hex')}n`;
+    this.nodes = Array.from({ length: options.nodes ?? 2 }, (_, index) => `${prefix}${index + 1}`);
+    this.env = { ...process.env, PATH: daemonPath, SLURM_CONF: path.join(folder, 'slurm.conf') };
+    process.once('exit', this.killOnExit);
+  }
+
+  async start(): Promise<void> {
+    this.writeConfiguration();
+    this.launch('munged', [
+      '-F',
+      '-S',
+      this.in('munge/socket'),
+      `--key-file=${this.in('munge/key')}`,
+      `--log-file=${this.in('log/munged.log')}`,
+      `--pid-file=${this.in('munge/pid')}`,
+      `--seed-file=${this.in('munge/seed')}`,
+    ]);
+    await this.until('munge', async () => {
+      await execute('munge', ['-n', '-S', this.in('munge/socket'), '-o', '/dev/null'], { env: this.env });
+      return true;
+    });
+    await this.startController();
+    for (const node of this.nodes) {
+      mkdirSync(this.in(`spool/${node}`), { recursive: true });
+      this.launch('slurmd', ['-D', '-N', node, '-f', this.in('slurm.conf')], `slurmd-${node}`);
+    }
+    await this.until('nodes', async () => {
+      const states = await this.run('sinfo', '--noheader', '--Node', '--partition=normal', '--format=%t');
+      return states.split('\n').filter((state) => state.trim() === 'idle').length === this.nodes.length;
+    });
+  }
+
+  async startController(): Promise<void> {
+    this.launch('slurmctld', ['-D', '-f', this.in('slurm.conf')]);
+    await this.until('controller', async () => (await this.run('scontrol', 'ping')).includes('is UP'));
+  }
+
+  async stopController(): Promise<void> {
+    await this.end('slurmctld', 'SIGTERM');
+  }
+
+  async run(command: string, ...args: readonly string[]): Promise<string> {
+    const { stdout } = await execute(command, args, { env: this.env, timeout: 30_000 });
+    return stdout;
+  }
+
+  async stop(): Promise<void> {
+    process.removeListener('exit', this.killOnExit);
+    await this.run('scancel', '--full', '--signal=KILL', '--state=RUNNING').catch(() => {});
+    await Promise.all(this.nodes.map((node) => this.end(`slurmd-${node}`, 'SIGTERM')));
+    // The controller's own shutdown takes 5 s and saves what nobody will read.
+    await this.end('slurmctld', 'SIGKILL');
+    await this.end('munged', 'SIGKILL');
+    for (const pid of this.leftOver()) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It ended by itself meanwhile.
+      }
+    }
+    if (this.proctrack === 'cgroup')
+      for (const node of this.nodes) removeControlGroup(`${FREEZER}/slurm_${node}`);
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+
+  /** Processes that carry this cluster's configuration in their environment: step daemons and what jobs started. */
+  private leftOver(): number[] {
+    const mark = `SLURM_CONF=${this.in('slurm.conf')}`;
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+      .filter((pid) => {
+        try {
+          const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+          return (
+            environment.includes(mark) && environment.some((variable) => variable.startsWith('SLURM_JOB_ID='))
+          );
+        } catch {
+          return false;
+        }
+      })
+      .map(Number);
+  }
+
+  private in(name: string): string {
+    return path.join(this.folder, name);
+  }
+
+  private launch(program: string, args: readonly string[], name = program): void {
+    const log = openSync(this.in(`log/${name}.out`), 'a');
+    const daemon = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], {
+      env: this.env,
+      stdio: ['ignore', log, log],
+      detached: true,
+    });
+    this.daemons.set(name, daemon);
+  }
+
+  private async end(name: string, signal: NodeJS.Signals): Promise<void> {
+    const daemon = this.daemons.get(name);
+    this.daemons.delete(name);
+    if (daemon === undefined || daemon.exitCode !== null || daemon.signalCode !== null) return;
+    const ended = new Promise((resolve) => daemon.once('exit', resolve));
+    daemon.kill(signal);
+    const timer = setTimeout(() => daemon.kill('SIGKILL'), 15_000);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  private async until(what: string, isUp: () => Promise<boolean>): Promise<void> {
+    const deadline = Date.now() + 60_000;
+    for (;;) {
+      if (await isUp().catch(() => false)) return;
+      if (Date.now() > deadline) throw new Error(`${what} did not come up:\n${this.logs()}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  private logs(): string {
+    return readdirSync(this.in('log'))
+      .map((file) => `${file}: ${readFileSync(this.in(`log/${file}`), 'utf8').slice(-500)}`)
+      .join('\n');
+  }
+
+  private writeConfiguration(): void {
+    for (const name of ['munge', 'state', 'spool', 'log', 'dev']) mkdirSync(this.in(name), { mode: 0o755 });
+    writeFileSync(this.in('munge/key'), randomBytes(1024), { mode: 0o600 });
+    // slurmd drops GPUs without a device file; each of these is the null device.
+    for (let gpu = 0; gpu < 4; gpu++) symlinkSync('/dev/null', this.in(`dev/nvidia${gpu}`));
+    writeFileSync(this.in('gres.conf'), `Name=gpu File=${this.in('dev/nvidia[0-3]')}\n`);
+    writeFileSync(this.in('cgroup.conf'), 'CgroupPlugin=cgroup/v1\nCgroupAutomount=yes\n');
+    writeFileSync(this.in('slurm.conf'), `${this.configuration().join('\n')}\n`);
+  }
+
+  private configuration(): string[] {
+    const { graceSeconds = 10, killWait = 5, sendUserSignal = true, extra = [] } = this.options;
+    const host = os.hostname().split('.')[0]!;
+    const user = os.userInfo().username;
+    const [controller, ...slurmd] = this.ports;
+    const common = 'Nodes=ALL DefMemPerCPU=1024 MaxTime=INFINITE State=UP';
+    return [
+      'ClusterName=testcluster',
+      ...[`SlurmctldHost=${host}(127.0.0.1)`, `SlurmctldPort=${controller}`, `SlurmdPort=${slurmd[0]}`],
+      ...[`SlurmUser=${user}`, `SlurmdUser=${user}`, 'AuthType=auth/munge', 'CredType=cred/munge'],
+      // cred_expire is also how long a requeued job waits before it may start again (default 120 s).
+      `AuthInfo=socket=${this.in('munge/socket')},cred_expire=5`,
+      ...[`StateSaveLocation=${this.in('state')}`, `SlurmdSpoolDir=${this.in('spool/%n')}`],
+      ...[`SlurmctldPidFile=${this.in('slurmctld.pid')}`, `SlurmdPidFile=${this.in('slurmd-%n.pid')}`],
+      ...[
+        `SlurmctldLogFile=${this.in('log/slurmctld.log')}`,
+        `SlurmdLogFile=${this.in('log/slurmd-%n.log')}`,
+      ],
+      ...['MailProg=/bin/true', `ProctrackType=proctrack/${this.proctrack}`, 'TaskPlugin=task/none'],
+      ...['JobAcctGatherType=jobacct_gather/none', 'AccountingStorageType=accounting_storage/none'],
+      ...['SwitchType=switch/none', 'MpiDefault=none', 'JobCompType=jobcomp/filetxt'],
+      `JobCompLoc=${this.in('log/jobcomp.log')}`,
+      // The nodes' sizes are invented.
+      'SlurmdParameters=config_overrides',
+      ...(sendUserSignal ? ['SlurmctldParameters=preempt_send_user_signal'] : []),
+      ...['ReturnToService=2', 'SelectType=select/cons_tres', 'SelectTypeParameters=CR_Core_Memory'],
+      ...['GresTypes=gpu', 'SchedulerType=sched/backfill'],
+      'SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0,sched_min_interval=100000',
+      ...[`KillWait=${killWait}`, 'MessageTimeout=5', 'OverTimeLimit=0', 'InactiveLimit=0', 'MinJobAge=3600'],
+      ...['JobRequeue=1', 'PreemptType=preempt/partition_prio', 'PreemptMode=REQUEUE'],
+      ...this.nodes.map(
+        (node, index) =>
+          `NodeName=${node} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${slurmd[index]} CPUs=16 Boards=1 SocketsPerBoard=1 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=515000 Gres=gpu:4 State=UNKNOWN`,
+      ),
+      `PartitionName=normal Default=YES PriorityTier=10 PreemptMode=OFF ${common}`,
+      `PartitionName=preempt PriorityTier=1 PreemptMode=REQUEUE GraceTime=${graceSeconds} ${common}`,
+      `PartitionName=preempt-cancel PriorityTier=1 PreemptMode=CANCEL GraceTime=${graceSeconds} ${common}`,
+      ...extra,
+    ];
+  }
+}
+
+const FREEZER = '/sys/fs/cgroup/freezer';
+
+/** proctrack/cgroup, which most sites use, needs root and a v1 freezer. It sends signals to fewer processes. */
+function canUseFreezer(): boolean {
+  try {
+    accessSync(`${FREEZER}/cgroup.procs`, constants.W_OK);
+    return process.getuid?.() === 0;
+  } catch {
+    return false;
+  }
+}
+
+function removeControlGroup(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeControlGroup(path.join(folder, entry.name));
+  }
+  try {
+    rmdirSync(folder);
+  } catch {
+    // A process is still on its way out; an empty group does no harm.
+  }
+}
+
+/** A socket's path has at most 107 bytes, and slurm.conf takes no spaces. */
+function shortTemporaryFolder(): string {
+  const folder = os.tmpdir();
+  return folder.length < 50 && /^[\w./-]+$/.test(folder) ? folder : '/tmp';
+}
+
+/** Ports that are free now; they are closed again just before Slurm takes them. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+          const server = createServer();
+          server.once('error', reject);
+          server.listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
