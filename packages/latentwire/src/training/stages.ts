@@ -98,7 +98,7 @@ function answerStage(plan: StagePlan, progress: number, pretrain: number): Stage
       kd: scheduled(plan.kd),
       manifold: scheduled(plan.manifold),
       alignment: plan.alignmentWeight,
-      reconstruction: 1 + (plan.reconstructionWeight - 1) * taken,
+      reconstruction: 1 - taken + plan.reconstructionWeight * taken,
     },
     expansion: 1,
     latents: plan.latents,
