@@ -84,6 +84,25 @@ describe('batchEmbeddings', () => {
     });
   });
 
+  it('uses the first latents of each row when rows have different numbers of them', () => {
+    t.scope(() => {
+      const c = compose(rows, 'right', [1, 3]);
+      expect([...c.latentPlaces]).toEqual([2, 8, 9, 10]);
+      expect([...c.latentCounts]).toEqual([1, 3]);
+      const prefix = t.randn([2, 3, 4]).setRequiresGrad();
+      const { embeds } = batchEmbeddings(c, (ids) => t.embedding(t.zeros([10, 4]), ids), prefix, 'cpu');
+      const flat = t.reshape(embeds, [-1, 4]);
+      expect(t.select(flat, 0, 2).toArray()).toEqual(t.select(t.select(prefix, 0, 0), 0, 0).toArray());
+      expect(t.narrow(flat, 0, 8, 3).toArray()).toEqual(t.select(prefix, 0, 1).toArray());
+      t.backward(t.sum(embeds));
+      expect(prefix.grad!.toArray()).toEqual([
+        ...Array(4).fill(1),
+        ...Array(8).fill(0),
+        ...Array(12).fill(1),
+      ]);
+    });
+  });
+
   it('selects the states that predict the targets', () => {
     t.scope(() => {
       const c = compose(rows, 'right', 3);

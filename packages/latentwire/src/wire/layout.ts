@@ -53,7 +53,10 @@ export class LatentLayout {
   shared(lengths: ArrayLike<number>, expansion = 1): Int32Array {
     return Int32Array.from(lengths, (n) => {
       const vectors =
-        this.ratio === null ? Math.round(this.slots * expansion) : Math.ceil((n / this.ratio) * expansion);
+        this.ratio === null
+          ? Math.round(this.slots * expansion)
+          : // Rounding errors do not make a vector.
+            Math.ceil((n * expansion) / this.ratio - 1e-9);
       return Math.max(1, vectors);
     });
   }

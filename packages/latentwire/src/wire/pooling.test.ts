@@ -34,4 +34,15 @@ describe('poolWindows', () => {
       expect(poolWindows(changed, [4], 2).toArray()).toEqual(poolWindows(states, [4], 2).toArray());
     });
   });
+
+  it('gives each row its own number of windows, and zeros after them', () => {
+    t.scope(() => {
+      const states = t.randn([2, 6, 3]);
+      const pooled = poolWindows(states, [6, 4], [2, 3]);
+      expect(pooled.shape).toEqual([2, 3, 3]);
+      const first = poolWindows(t.narrow(states, 0, 0, 1), [6], 2);
+      expect(t.narrow(t.select(pooled, 0, 0), 0, 0, 2).toArray()).toEqual(first.toArray());
+      expect(t.select(t.select(pooled, 0, 0), 0, 2).toArray()).toEqual([0, 0, 0]);
+    });
+  });
 });

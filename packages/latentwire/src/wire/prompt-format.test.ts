@@ -46,4 +46,10 @@ describe('PromptFormat', () => {
     expect(asked.promptText('').tail).toBe('\n\nAnswer with one word, positive or negative.>');
     expect(asked.repeatText().head).toBe(asked.promptText('').head);
   });
+
+  it('leaves nothing but the anchor after latents that carry the question', () => {
+    expect(plain.promptText(null).tail).toBe('\nAnswer:');
+    expect(chat.promptText(null).tail).not.toMatch(/Question/);
+    expect(chat.promptText(null).head).toBe(chat.promptText('Who?').head);
+  });
 });
