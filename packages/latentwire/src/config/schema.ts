@@ -37,16 +37,14 @@ export const runConfigSchema = z.strictObject({
   data: group('Questions to train and to evaluate on', {
     dataset: choice(
       'dataset; facts: generated on the fly, for the bundled models',
-      ['squad', 'squad_v2', 'facts'],
-      {
-        default: 'squad',
-      },
+      ['squad', 'squad_v2', 'hotpot', 'gsm8k', 'sst2', 'agnews', 'trec', 'boolq', 'facts'],
+      { default: 'squad' },
     ),
     train_file: optionalText(
-      'training file (JSON, .gz or Parquet) in place of the one found for the dataset',
+      'training file (as published, .gz of it, or Parquet) in place of the one found for the dataset',
     ),
     dev_file: optionalText(
-      'evaluation file (JSON, .gz or Parquet) in place of the one found for the dataset',
+      'evaluation file (as published, .gz of it, or Parquet) in place of the one found for the dataset',
     ),
     samples: optionalInteger('training examples, a seeded subset; none: all of them', {
       min: 1,

@@ -44,17 +44,21 @@ export function readDatasetFile(file: string): DatasetBytes {
   }
 }
 
-/** Decodes and parses JSON. @throws LatentWireError `format` naming the file and, where the engine tells, line and column. */
-export function parseJson(bytes: Uint8Array, file: string): unknown {
-  let text: string;
+/** The text of a file. @throws LatentWireError `format` when it is not UTF-8 */
+export function decodeUtf8(bytes: Uint8Array, file: string): string {
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     throw new LatentWireError(`expected UTF-8 text in ${file}, got bytes that are not`, {
       code: 'format',
       cause: error,
     });
   }
+}
+
+/** Decodes and parses JSON. @throws LatentWireError `format` naming the file and, where the engine tells, line and column. */
+export function parseJson(bytes: Uint8Array, file: string): unknown {
+  const text = decodeUtf8(bytes, file);
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -5,8 +5,9 @@
 import { LatentWireError } from '../errors.js';
 import { parseJson, readDatasetFile } from './dataset-file.js';
 import { type Dataset, type DatasetSource, digestExamples, type Example } from './example.js';
+import { isParquet } from './records/index.js';
 import { parseSquadJson, type SquadVersion } from './squad-json.js';
-import { isParquet, parseSquadParquet } from './squad-parquet.js';
+import { parseSquadParquet } from './squad-parquet.js';
 
 /**
  * Reads and checks a SQuAD dataset; several files are shards, joined in the given order.

@@ -4,35 +4,33 @@ import type { RunConfig } from '../config/index.js';
 import { loadFacts } from '../data/facts/index.js';
 import {
   type Example,
-  type FetchDatasetFile,
-  loadSquad,
+  type FetchDatasetFiles,
+  loadDataset,
   locateDataset,
   type Split,
-  squadVersionOf,
   type Task,
   takeSubset,
   taskOf,
 } from '../data/index.js';
+import { fetchDatasetFiles } from '../models/hub/index.js';
 
-/** A seeded subset of the training split (`samples`) or of the evaluation split (`eval_samples`). */
+/**
+ * A seeded subset of the training split (`samples`) or of the evaluation split (`eval_samples`).
+ * @param fetch by default from the hub, into the cache that Python's tools share
+ */
 export async function loadSplit(
   config: RunConfig,
   split: Split,
   root: random.RandomRoot,
-  fetch?: FetchDatasetFile,
+  fetch: FetchDatasetFiles = fetchDatasetFiles,
 ): Promise<Example[]> {
   const { dataset } = config.data;
   if (dataset === 'facts') {
     const shape = { people: config.facts.people, facts: config.facts.each };
     return [...loadFacts({ split, samples: factsSamples(config, split), shape }).examples];
   }
-  const file = await locateDataset({
-    dataset,
-    split,
-    file: split === 'train' ? config.data.train_file : config.data.dev_file,
-    ...(fetch === undefined ? {} : { fetch }),
-  });
-  const { examples } = await loadSquad(file, squadVersionOf(dataset));
+  const file = split === 'train' ? config.data.train_file : config.data.dev_file;
+  const { examples } = await loadDataset(dataset, await locateDataset({ dataset, split, file, fetch }));
   const wanted = split === 'train' ? config.data.samples : config.evaluation.eval_samples;
   const order = random.epochOrder(examples.length, root.stream(`subset-${split}`), 0);
   return takeSubset(examples, wanted, order);

@@ -9,7 +9,7 @@ import { EXTRACTIVE, type PromptTemplate } from './template.js';
 export const SST2_LABELS = ['negative', 'positive'] as const;
 /** AG News classes 1–4 (ids 0–3 on the hub). */
 export const AGNEWS_LABELS = ['world', 'sports', 'business', 'science'] as const;
-/** The coarse classes of TREC; the order is that of the hub's ids. */
+/** The coarse classes of TREC, in the order of the ids of CogComp/trec; they are read by name. */
 export const TREC_LABELS = ['ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM'] as const;
 export const BOOLQ_LABELS = ['no', 'yes'] as const;
 

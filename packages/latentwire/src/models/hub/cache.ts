@@ -10,14 +10,15 @@
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
+import type { RepositoryKind } from './hub-client.js';
 
 const COMMIT = /^[0-9a-f]{40}$/;
 
 export class RepositoryCache {
   readonly folder: string;
 
-  constructor(cacheFolder: string, id: string) {
-    this.folder = path.join(cacheFolder, `models--${id.replace('/', '--')}`);
+  constructor(cacheFolder: string, id: string, kind: RepositoryKind = 'models') {
+    this.folder = path.join(cacheFolder, `${kind}--${id.replace('/', '--')}`);
   }
 
   /** Commit that `revision` meant when it was last looked up, or undefined. A commit means itself. */

@@ -140,7 +140,7 @@ async function fetchOnce(
   const stallMs = options.stallMs ?? 30_000;
   const timer = setTimeout(() => stall.abort(new Error(`nothing for ${stallMs / 1000} s`)), stallMs);
   const signal = client.signal === undefined ? stall.signal : AbortSignal.any([client.signal, stall.signal]);
-  const url = `${client.environment.endpoint}/${client.id}/resolve/${commit}/${file.path}`;
+  const url = `${client.page}/resolve/${commit}/${file.path}`;
   try {
     const response = await client.open(commit, file, offset, signal);
     const start = firstByte(response, offset);

@@ -46,6 +46,7 @@ export class FakeHub {
   constructor(
     readonly id: string,
     readonly files: Map<string, FakeFile>,
+    readonly kind: 'models' | 'datasets' = 'models',
   ) {}
 
   async start(): Promise<void> {
@@ -78,16 +79,17 @@ export class FakeHub {
     const authorised = this.token === undefined || request.headers.authorization === `Bearer ${this.token}`;
     if (this.apiFault !== undefined) return refuse(response, this.apiFault.status, this.apiFault.headers);
     if (!authorised) return refuse(response, 401, { 'x-error-code': 'GatedRepo' });
-    const revision = new RegExp(`^/api/models/${this.id}/revision/(.+)$`).exec(path)?.[1];
+    const revision = new RegExp(`^/api/${this.kind}/${this.id}/revision/(.+)$`).exec(path)?.[1];
     if (revision !== undefined) {
       const name = decodeURIComponent(revision);
       const commit = this.revisions[name] ?? Object.values(this.revisions).find((hash) => hash === name);
       if (commit === undefined) return refuse(response, 404, { 'x-error-code': 'RevisionNotFound' });
       return json(response, { id: this.id, sha: commit });
     }
-    const tree = new RegExp(`^/api/models/${this.id}/tree/[0-9a-f]{40}/?(.*)$`).exec(path);
+    const tree = new RegExp(`^/api/${this.kind}/${this.id}/tree/[0-9a-f]{40}/?(.*)$`).exec(path);
     if (tree !== null) return this.#tree(request, response, tree[1]!);
-    const file = new RegExp(`^/${this.id}/resolve/[0-9a-f]{40}/(.+)$`).exec(path)?.[1];
+    const home = this.kind === 'models' ? this.id : `datasets/${this.id}`;
+    const file = new RegExp(`^/${home}/resolve/[0-9a-f]{40}/(.+)$`).exec(path)?.[1];
     const found = file === undefined ? undefined : this.files.get(file);
     if (file === undefined || found === undefined)
       return refuse(response, 404, { 'x-error-code': 'RepoNotFound' });

@@ -3,7 +3,7 @@
  * Plain fetch: `@huggingface/hub` 2.17 neither resumes nor checks what it downloads, and refuses tokens of mirrors.
  *
  * Source: Hub API (`/api/models/{id}/revision/{revision}`, `/api/models/{id}/tree/{revision}`,
- * `/{id}/resolve/{commit}/{file}`) and its `X-Error-Code` header.
+ * `/{id}/resolve/{commit}/{file}`; with `datasets` for `models`, and before the id, for datasets) and its `X-Error-Code` header.
  */
 import { z } from 'zod';
 import { LatentWireError } from '../../errors.js';
@@ -18,6 +18,8 @@ export interface HubFile {
   /** sha256 of the content (files in large-file storage), or git's sha1 of it. */
   readonly hash: 'sha256' | 'git-sha1';
 }
+
+export type RepositoryKind = 'models' | 'datasets';
 
 const revisionSchema = z.looseObject({ sha: z.string().regex(/^[0-9a-f]{40}$/, 'expected a commit hash') });
 const entry = z.looseObject({
@@ -36,15 +38,17 @@ const MAX_PAGES = 100;
 const METADATA_TIMEOUT_MS = 30_000;
 
 export class HubClient {
+  /** @param kind models and datasets are separate name spaces of one hub */
   constructor(
     readonly environment: HubEnvironment,
     readonly id: string,
     readonly signal: AbortSignal | undefined,
+    readonly kind: RepositoryKind = 'models',
   ) {}
 
   /** Commit hash of a branch, tag or commit. */
   async commit(revision: string): Promise<string> {
-    const url = `${this.environment.endpoint}/api/models/${this.id}/revision/${encodeURIComponent(revision)}`;
+    const url = `${this.environment.endpoint}/api/${this.kind}/${this.id}/revision/${encodeURIComponent(revision)}`;
     const { body } = await this.#json(url, revision);
     return checkJson(revisionSchema, body, url).sha;
   }
@@ -53,7 +57,7 @@ export class HubClient {
   async files(commit: string, folder: string): Promise<HubFile[]> {
     const suffix = folder === '' ? '' : `/${folder}`;
     let url: string | undefined =
-      `${this.environment.endpoint}/api/models/${this.id}/tree/${commit}${suffix}`;
+      `${this.environment.endpoint}/api/${this.kind}/${this.id}/tree/${commit}${suffix}`;
     const files: HubFile[] = [];
     for (let page = 0; url !== undefined && page < MAX_PAGES; page++) {
       const { body, next } = await this.#json(url, commit);
@@ -73,7 +77,7 @@ export class HubClient {
 
   /** Starts reading a file from byte `offset` on; the caller judges status and headers. */
   async open(commit: string, file: HubFile, offset: number, signal: AbortSignal): Promise<Response> {
-    const url = `${this.environment.endpoint}/${this.id}/resolve/${commit}/${file.path}`;
+    const url = `${this.page}/resolve/${commit}/${file.path}`;
     const range = offset > 0 ? { range: `bytes=${offset}-` } : {};
     // Compressed transfer would make byte offsets meaningless. fetch drops the token when it is redirected elsewhere.
     const headers = { ...this.#headers(), ...range, 'accept-encoding': 'identity' };
@@ -82,18 +86,23 @@ export class HubClient {
     return response;
   }
 
+  /** Address of the repository for people and for its files. */
+  get page(): string {
+    return `${this.environment.endpoint}/${this.kind === 'datasets' ? 'datasets/' : ''}${this.id}`;
+  }
+
   /** Turns a refusal into an error that says what to do. Never returns. */
   async refuse(response: Response, revision: string): Promise<never> {
     await response.body?.cancel();
     const { status } = response;
-    const { endpoint, token } = this.environment;
+    const { token } = this.environment;
     const reason = response.headers.get('x-error-message') ?? response.statusText;
     const what = `hub: ${this.id}@${revision}`;
     if (status === 401 || status === 403) {
       const hint =
         token === undefined
-          ? `check the name; a private or gated model needs HF_TOKEN (and its licence accepted at ${endpoint}/${this.id})`
-          : `check the name and that this token may read it; gated models need their licence accepted at ${endpoint}/${this.id}`;
+          ? `check the name; a private or gated model needs HF_TOKEN (and its licence accepted at ${this.page})`
+          : `check the name and that this token may read it; gated models need their licence accepted at ${this.page}`;
       throw new LatentWireError(`${what}: expected access, got ${status} ${reason}`, {
         code: 'network',
         hint,
@@ -101,10 +110,12 @@ export class HubClient {
     }
     if (status === 404) {
       const missing =
-        response.headers.get('x-error-code') === 'RevisionNotFound' ? 'this revision' : 'a model';
+        response.headers.get('x-error-code') === 'RevisionNotFound'
+          ? 'this revision'
+          : `a ${this.kind.slice(0, -1)}`;
       throw new LatentWireError(`${what}: expected ${missing}, got 404 ${reason}`, {
         code: 'input',
-        hint: `check the name at ${endpoint}/${this.id}`,
+        hint: `check the name at ${this.page}`,
       });
     }
     throw new HubUnavailable(`${what}: expected an answer, got ${status} ${reason}`, retryAfter(response));

@@ -147,14 +147,17 @@ function neededFiles(
   return [...pick(CONFIG_FILES), ...tokenizer, weights];
 }
 
-/** @param counted files whose bytes the progress counts: those fetched now and before. */
-async function fetchFiles(
+/**
+ * Downloads files of a commit and links them into its snapshot.
+ * @param counted files whose bytes the progress counts: those fetched now and before
+ */
+export async function fetchFiles(
   client: HubClient,
   cache: RepositoryCache,
   commit: string,
   files: readonly HubFile[],
   counted: readonly HubFile[],
-  options: SnapshotOptions,
+  options: Omit<SnapshotOptions, 'parts'>,
 ): Promise<void> {
   const bytesTotal = counted.reduce((sum, { bytes }) => sum + bytes, 0);
   const fetched = new Set(files.map(({ path: name }) => name));
@@ -168,7 +171,7 @@ async function fetchFiles(
   // The first failure stops the others: none goes on for hours behind an error.
   const stop = new AbortController();
   const signals = client.signal === undefined ? [stop.signal] : [client.signal, stop.signal];
-  const worker = new HubClient(client.environment, client.id, AbortSignal.any(signals));
+  const worker = new HubClient(client.environment, client.id, AbortSignal.any(signals), client.kind);
   const queue = [...files];
   const run = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
