@@ -1,0 +1,136 @@
+/** Where a cell stands, from its run directory, its claim and the history of its attempts; nothing else. */
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { type RunStatus, readStatus, runIdOf, runPaths } from '../../telemetry/index.js';
+import type { Retries } from '../plan/plan-schema.js';
+import { type AttemptHistory, judge, readAttempts, wasDeleted } from './attempts.js';
+import type { ClaimRecord, Claims } from './claims.js';
+import { cellFiles } from './experiment-folder.js';
+import { hostName, isAlive } from './process-identity.js';
+
+export type CellState =
+  | { readonly kind: 'queued' }
+  | {
+      readonly kind: 'running';
+      readonly host: string;
+      readonly phase: string;
+      readonly step: number;
+      /** ISO 8601; undefined before the run has written a status. */
+      readonly since: string | undefined;
+      /** Its runner is gone; it goes on alone, and the next runner will wait for it. */
+      readonly orphan: boolean;
+    }
+  /** Stopped with or without a checkpoint; starts again as soon as there is a place. */
+  | { readonly kind: 'preempted'; readonly step: number; readonly why: string }
+  /** Will not start again by itself. */
+  | { readonly kind: 'failed'; readonly step: number; readonly why: string; readonly error: string }
+  | { readonly kind: 'done'; readonly step: number };
+
+export type CellStateKind = CellState['kind'];
+
+export interface StateContext {
+  readonly directory: string;
+  readonly claims: Claims;
+  readonly retries: Retries;
+}
+
+/** @param name of the run directory. Never throws on what a crash can leave behind. */
+export function cellState(name: string, { directory, claims, retries }: StateContext): CellState {
+  const status = statusOf(directory, name);
+  if (status.kind === 'status' && status.value.state === 'completed') {
+    return { kind: 'done', step: status.value.step };
+  }
+  const claim = claims.look(name);
+  const step = checkpointStep(directory, name);
+  const running = status.kind === 'status' && status.value.state === 'running' ? status.value : undefined;
+  const worker = claim.kind === 'free' ? null : claim.record.worker;
+  const alive = worker === null ? false : isAlive(worker);
+  const orphan = claim.kind === 'abandoned' && alive === true;
+  // The holder cannot be asked and is silent; what it started may still write.
+  const unseen =
+    claim.kind === 'abandoned' &&
+    alive === undefined &&
+    recentlyWritten(directory, name, claims.leaseSeconds);
+  if (claim.kind === 'held' || orphan || unseen) {
+    return {
+      kind: 'running',
+      host: hostName((claim as { readonly record: ClaimRecord }).record.holder),
+      phase: running?.phase ?? 'start',
+      step: Math.max(running?.step ?? 0, step),
+      since: running?.started_at,
+      orphan,
+    };
+  }
+  const { ends, open } = history(directory, name);
+  const exists = status.kind !== 'absent' || existsSync(path.join(directory, name));
+  if (!exists && (ends.length === 0 || wasDeleted(ends))) return { kind: 'queued' };
+  if (ends.length === 0 && !open && status.kind === 'absent') return { kind: 'queued' };
+  const verdict = judge(ends, retries);
+  if (verdict.kind === 'stop') return failed(step, verdict.cause, verdict.message);
+  if (status.kind === 'damaged') return { kind: 'preempted', step, why: status.message };
+  return { kind: 'preempted', step, why: open ? 'lost' : (ends.at(-1)?.cause ?? 'interrupted') };
+}
+
+function recentlyWritten(directory: string, name: string, seconds: number): boolean {
+  const paths = runPaths(directory, runIdOf(name));
+  return [paths.status, paths.diagnostics, path.join(paths.logs, 'latest.log')].some((file) => {
+    const found = statSync(file, { throwIfNoEntry: false });
+    return found !== undefined && Date.now() - found.mtimeMs < 1000 * seconds;
+  });
+}
+
+function failed(step: number, why: string, error: string): CellState {
+  return { kind: 'failed', step, why, error };
+}
+
+type StatusReading =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'status'; readonly value: RunStatus }
+  | { readonly kind: 'damaged'; readonly message: string };
+
+/** The status of a run; a damaged file is said to be one. */
+export function statusOf(directory: string, name: string): StatusReading {
+  try {
+    const value = readStatus(runPaths(directory, runIdOf(name)).status);
+    return value === undefined ? { kind: 'absent' } : { kind: 'status', value };
+  } catch (error) {
+    return { kind: 'damaged', message: (error as Error).message };
+  }
+}
+
+function history(directory: string, name: string): AttemptHistory {
+  try {
+    return readAttempts(cellFiles(directory, name).attempts);
+  } catch {
+    // A damaged history only forgets how often it was tried.
+    return { ends: [], open: false, everCompleted: false };
+  }
+}
+
+/** Optimiser step of the checkpoint, from its readable copy; 0 when there is none (or none that can be read). */
+export function checkpointStep(directory: string, name: string): number {
+  const { checkpoints } = runPaths(directory, runIdOf(name));
+  try {
+    const document: unknown = JSON.parse(
+      readFileSync(path.join(checkpoints, 'checkpoint_current.json'), 'utf8'),
+    );
+    return Number((document as { step?: unknown }).step) || 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** The last complete line of a text file, without reading the rest; null when there is none. */
+export function lastLine(file: string): string | null {
+  if (!existsSync(file)) return null;
+  const fd = openSync(file, 'r');
+  try {
+    const { size } = fstatSync(fd);
+    const chunk = Buffer.alloc(Math.min(size, 8192));
+    readSync(fd, chunk, 0, chunk.length, size - chunk.length);
+    const lines = chunk.toString('utf8').split(/[\r\n]+/);
+    return lines.findLast((line) => line.trim() !== '')?.trim() ?? null;
+  } finally {
+    closeSync(fd);
+  }
+}
