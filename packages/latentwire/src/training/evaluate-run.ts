@@ -135,7 +135,7 @@ export async function evaluateRun(
     textSizes: textSizes(data.examples.map((e) => encoderText(e, config.encoder.encode))),
     contextTokens: tokens,
   });
-  const latents = config.wire.latent_len;
+  const latents = meanLatents(session, data);
   const encoderTokens = mean(data.contexts.map((ids) => ids.length));
   const metrics: RunMetrics = {
     dataset: config.data.dataset,
@@ -164,7 +164,7 @@ async function sourceOf(
 ): Promise<AnswerSource> {
   const { config, wire, root } = session;
   const { reader, head, tails } = prepared;
-  const positions = config.wire.latent_len;
+  const positions = Math.round(meanLatents(session, data));
   if (mode === 'latent' || mode === 'shuffled') {
     const partners =
       mode === 'shuffled' ? shuffledPartners(data.examples, root.stream('shuffled-latents')) : undefined;
@@ -182,6 +182,12 @@ async function sourceOf(
     latentWidth: config.wire.d_z,
   });
   return { mode, reader, ...rows, messageBytes: await textBytes(mode, reader, data, rows) };
+}
+
+/** Mean positions that latents take in a reader's input. */
+function meanLatents({ wire }: Session, data: PreparedData): number {
+  const { layout } = wire;
+  return mean([...layout.seen(layout.shared(data.contexts.map((ids) => ids.length)))]);
 }
 
 /** UTF-8 bytes of the context that a text baseline sends, per row; null for vectors. */

@@ -8,7 +8,6 @@ import {
   contextTokens,
   type EncoderText,
   encoderInputs,
-  encoderText,
   headTokens,
   type Reader,
   repeatTokens,
@@ -91,7 +90,8 @@ export async function prepareData(
 ): Promise<PreparedData> {
   const { encoderTokenizer, maxContextTokens, reconstruction, encode = 'context' } = options;
   const inputs = await encoderInputs(examples, encoderTokenizer, encode, maxContextTokens);
-  const texts = examples.map((example) => encoderText(example, encode));
+  // As far as the encoder reads: what was cut cannot be asked for.
+  const { texts } = inputs;
   const parts = options.continuation ? cutTexts(texts, options.continuation) : null;
   const firstParts = parts === null ? null : await encodeFirstParts(parts, options);
   const readers: PreparedReader[] = [];
