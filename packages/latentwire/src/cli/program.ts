@@ -7,7 +7,9 @@ import { Command, CommanderError } from 'commander';
 import { resolveConfig } from '../config/index.js';
 import { createLogger } from '../telemetry/index.js';
 import type { CliCommand, CommandCall, CommandResult } from './command.js';
+import { decode } from './decode.js';
 import { demo } from './demo.js';
+import { encode } from './encode.js';
 import { evaluate } from './eval.js';
 import { failureOf, formatFailure } from './failure.js';
 import { inspect } from './inspect.js';
@@ -23,6 +25,8 @@ export const commands: readonly CliCommand[] = [
   demo,
   train,
   evaluate,
+  encode,
+  decode,
   score,
   stats,
   inspect,
