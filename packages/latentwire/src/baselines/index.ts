@@ -7,5 +7,5 @@ export {
   type GenerativeBaseline,
   generativeBaselines,
 } from './baseline.js';
+export { linearProbe, type ProbeOptions, type ProbeResult } from './linear-probe/index.js';
 export { shuffledPartners } from './shuffled-latents.js';
-export { type TextBaseline, textBaselineRows, textBaselines } from './text-baselines.js';

@@ -1,5 +1,6 @@
 /** Exact match and F1 on held-out questions, through the evaluator that also scores latents. */
-import { textBaselineRows } from '../baselines/index.js';
+import { random } from '@latentwire/torch';
+import { baselineRows } from '../baselines/index.js';
 import { type FactsShape, loadFacts } from '../data/facts/index.js';
 import { evaluateRows } from '../evaluation/index.js';
 import type { Reader } from '../wire/index.js';
@@ -26,7 +27,10 @@ export async function measureFacts(
   shape: FactsShape = {},
 ): Promise<FactsScore> {
   const { examples } = loadFacts({ split: 'dev', samples: questions, seed: HELD_OUT_SEED, shape });
-  const rows = await textBaselineRows(mode, reader, examples, 0);
+  const { rows } = await baselineRows(mode, {
+    ...{ reader, examples, positions: 0, latentWidth: 1, budgetMode: 'first' },
+    root: new random.RandomRoot(0),
+  });
   const result = await evaluateRows(reader, examples, rows, {
     batchSize: 128,
     maxNewTokens: MAX_ANSWER_TOKENS,
