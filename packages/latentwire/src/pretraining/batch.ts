@@ -38,6 +38,8 @@ export interface FactsBatch {
 
 /** Longest target in tokens; far beyond any context here. */
 const MAX_TARGET = 1024;
+/** Asks for the facts in other words. Only pretraining does, so it is no part of the prompt format. */
+const RETELL_TAIL = '\nRetell the context.\n';
 
 /** Rows [BOS head context], and rows [tail answer EOS] of up to `questions` questions each, as many for every context. */
 export async function answerBatch(
@@ -70,12 +72,29 @@ export async function repeatBatch(
   examples: readonly FactsExample[],
   weights: PartWeights,
 ): Promise<FactsBatch> {
-  const tail = await repeatTokens(reader);
-  const targets = await answerTokens(
-    reader,
-    examples.map(({ context }) => context),
-    MAX_TARGET,
-  );
+  const texts = examples.map(({ context }) => context);
+  return saidBatch(reader, examples, await repeatTokens(reader), texts, weights);
+}
+
+/** Rows [BOS head context], and one row [retell, the facts in other words and another order, EOS] each. */
+export async function retellBatch(
+  reader: Reader,
+  examples: readonly FactsExample[],
+  weights: PartWeights,
+): Promise<FactsBatch> {
+  const [tail] = await reader.tokenizer.encodeBatch([RETELL_TAIL], { addSpecialTokens: false });
+  const texts = examples.map(({ retold }) => retold);
+  return saidBatch(reader, examples, tail!, texts, weights);
+}
+
+async function saidBatch(
+  reader: Reader,
+  examples: readonly FactsExample[],
+  tail: Int32Array,
+  texts: readonly string[],
+  weights: PartWeights,
+): Promise<FactsBatch> {
+  const targets = await answerTokens(reader, texts, MAX_TARGET);
   return {
     contexts: await contextRows(reader, examples, weights),
     questions: padRows(targets.map((target) => [part(tail, weights.question), part(target, 1)])),

@@ -1,30 +1,42 @@
 /**
  * What the model practises at each step. Contexts grow from one fact to many, each size until its answers are mostly
- * right: on full contexts from the start, reading takes several times as long to appear. Now and then a step asks to
- * repeat the context instead, which teaches to copy names exactly.
+ * right: on full contexts from the start, reading takes several times as long to appear. Other steps ask for the whole
+ * context, word by word (which teaches to copy names exactly) or told anew in other words and another order (which
+ * teaches to find the fact about a person, at every token of the answer and not only in short answers).
  */
 import type { random } from '@latentwire/torch';
 import type { FactsShape } from '../data/facts/index.js';
 
 export interface Lesson {
   readonly shape: Required<FactsShape>;
-  readonly task: 'answer' | 'repeat';
+  readonly task: 'answer' | 'repeat' | 'retell';
   /** Contexts in the batch: more of them while they are short. */
   readonly contexts: number;
 }
 
 interface Stage {
-  readonly shape: Required<FactsShape>;
+  /** Drawn from in equal shares. */
+  readonly shapes: readonly Required<FactsShape>[];
   /** Contexts relative to those of the last stage. */
   readonly crowd: number;
+  /** The stage ends at this share of all steps at the latest: reading may also appear on larger contexts. */
+  readonly deadline: number;
 }
 
 const STAGES: readonly Stage[] = [
-  { shape: { people: 1, facts: 1 }, crowd: 3 },
-  { shape: { people: 1, facts: 2 }, crowd: 2.25 },
-  { shape: { people: 2, facts: 1 }, crowd: 2 },
-  { shape: { people: 2, facts: 2 }, crowd: 1.5 },
-  { shape: { people: 2, facts: 3 }, crowd: 1 },
+  { shapes: [{ people: 1, facts: 1 }], crowd: 3, deadline: 0.06 },
+  { shapes: [{ people: 1, facts: 2 }], crowd: 2.25, deadline: 0.1 },
+  { shapes: [{ people: 2, facts: 1 }], crowd: 2, deadline: 0.2 },
+  { shapes: [{ people: 2, facts: 2 }], crowd: 1.5, deadline: 0.35 },
+  {
+    shapes: [
+      { people: 2, facts: 2 },
+      { people: 2, facts: 3 },
+      { people: 2, facts: 4 },
+    ],
+    crowd: 1,
+    deadline: 1,
+  },
 ];
 const LAST = STAGES.length - 1;
 
@@ -35,19 +47,27 @@ const LAST = STAGES.length - 1;
 const PASS_LOSS = 0.1;
 const SMOOTHING = 0.03;
 const MIN_STEPS = 60;
-/** Share of steps that go back to an earlier stage, and that repeat the context. */
+/** Share of steps that go back to an earlier stage; that repeat the context; that retell it. */
 const REVIEW_SHARE = 0.2;
-const REPEAT_SHARE = 0.2;
+const REPEAT_SHARE = 0.1;
+const RETELL_SHARE = 0.3;
+/** Numbers that one lesson draws. */
+const DRAWS = 4;
 
 export class Curriculum {
   #stage = 0;
   #steps = 0;
   #loss: number | undefined;
 
-  /** @param stream draws the lesson of each step, by step number. */
+  /**
+   * @param stream draws the lesson of each step, by step number.
+   * @param contexts per step at full length.
+   * @param totalSteps of the training, for the deadlines.
+   */
   constructor(
     private readonly stream: random.RandomStream,
     private readonly contexts: number,
+    private readonly totalSteps: number,
   ) {}
 
   /** 0 for the smallest contexts. */
@@ -59,19 +79,25 @@ export class Curriculum {
     return this.#stage === LAST;
   }
 
+  /** The lesson of a step at the stage reached so far. */
   lesson(step: number): Lesson {
-    const review = this.stream.uniformAt(3 * step) < REVIEW_SHARE;
-    const stage = STAGES[review ? this.stream.integerAt(3 * step + 1, this.#stage + 1) : this.#stage]!;
-    const task = this.stream.uniformAt(3 * step + 2) < REPEAT_SHARE ? 'repeat' : 'answer';
-    return { shape: stage.shape, task, contexts: Math.round(this.contexts * stage.crowd) };
+    const first = DRAWS * step;
+    const review = this.stream.uniformAt(first) < REVIEW_SHARE;
+    const stage = STAGES[review ? this.stream.integerAt(first + 1, this.#stage + 1) : this.#stage]!;
+    const shape = stage.shapes[this.stream.integerAt(first + 3, stage.shapes.length)]!;
+    const share = this.stream.uniformAt(first + 2);
+    const task = share < REPEAT_SHARE ? 'repeat' : share < REPEAT_SHARE + RETELL_SHARE ? 'retell' : 'answer';
+    return { shape, task, contexts: Math.round(this.contexts * stage.crowd) };
   }
 
-  /** Tells the answer loss of a step; true when the next stage begins. */
-  record(answerLoss: number): boolean {
+  /** Tells the loss of a step that asked for answers; true when the next stage begins. */
+  record(step: number, answerLoss: number): boolean {
     if (this.atLastStage) return false;
     this.#steps++;
     this.#loss = this.#loss === undefined ? answerLoss : this.#loss + SMOOTHING * (answerLoss - this.#loss);
-    if (this.#steps < MIN_STEPS || this.#loss >= PASS_LOSS) return false;
+    const passed = this.#steps >= MIN_STEPS && this.#loss < PASS_LOSS;
+    const late = step + 1 >= STAGES[this.#stage]!.deadline * this.totalSteps;
+    if (!passed && !late) return false;
     this.#stage++;
     this.#steps = 0;
     this.#loss = undefined;

@@ -59,8 +59,8 @@ function decoderConfig(
 // piece reaches over a line break, so a prompt's tokens are those of its parts.
 const pieces = (digits: string): string => ` ?\\p{L}+| ?${digits}| ?[^\\s\\p{L}\\p{N}]+|\\s`;
 
-const LLAMA_SIZES = { hiddenSize: 96, layers: 4, heads: 3, intermediateSize: 256, vocabSize: 832 };
-const QWEN2_SIZES = { hiddenSize: 160, layers: 4, heads: 5, intermediateSize: 416, vocabSize: 752 };
+const LLAMA_SIZES = { hiddenSize: 96, layers: 6, heads: 3, intermediateSize: 256, vocabSize: 832 };
+const QWEN2_SIZES = { hiddenSize: 160, layers: 5, heads: 5, intermediateSize: 416, vocabSize: 752 };
 
 const DESIGNS = {
   'tiny-llama': {

@@ -11,13 +11,14 @@ import { LatentWireError } from '../errors.js';
 import { LanguageModel, loadTokenizer, namedWeights } from '../models/index.js';
 import { type Logger, writeJsonAtomic } from '../telemetry/index.js';
 import { PromptFormat, type Reader } from '../wire/index.js';
-import { answerBatch, type FactsBatch, type PartWeights, repeatBatch } from './batch.js';
+import { answerBatch, type FactsBatch, type PartWeights, repeatBatch, retellBatch } from './batch.js';
 import { Curriculum, type Lesson } from './curriculum.js';
 import { factsLoss } from './facts-loss.js';
 import { initialiseDecoder } from './initialise.js';
 import { type FactsScore, measureFacts } from './measure.js';
 import { type ModelDesign, modelDesign } from './model-designs.js';
 import { WEIGHTS_FILE, writeModelFiles, writeTokenizerFiles } from './model-directory.js';
+import { rememberPieces } from './piece-tokenizer.js';
 import { corpusTexts, trainTokenizer } from './tokenizer-files.js';
 
 export interface PretrainOptions {
@@ -45,7 +46,7 @@ export interface PretrainStep {
   readonly step: number;
   /** Stage of the curriculum, from 0. */
   readonly stage: number;
-  /** Mean −log p per answer token (or per token of the repeated context). */
+  /** Mean −log p per answer token (or per token of the repeated or retold context). */
   readonly loss: number;
   readonly task: Lesson['task'];
 }
@@ -84,12 +85,15 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
     });
   }
   const started = performance.now();
+  // TensorFloat-32: the weights are rounded to fewer bits in the end.
+  if (device !== 'cpu') t.setMatmulPrecision('high');
   const root = new t.random.RandomRoot(options.seed);
   writeTokenizerFiles(folder, trainTokenizer(design.tokenizer, corpusTexts()), design.config.maxPositions);
   const reader = await newReader(design, folder, device, root, logger);
   const trained = await trainSteps(reader, root, options);
   writeModelFiles(folder, design, reader.model.weights);
   roundWeights(reader.model);
+  t.setMatmulPrecision('highest');
   const text = await measureFacts(reader, 'text_only', options.evaluationQuestions);
   const noContext = await measureFacts(reader, 'no_context', options.evaluationQuestions);
   const parameters = [...namedWeights(reader.model.weights).values()].reduce((n, w) => n + w.numel, 0);
@@ -133,7 +137,10 @@ async function newReader(
   return {
     name: design.name,
     model: new LanguageModel(config, initialiseDecoder(config, generator, device)),
-    tokenizer: await loadTokenizer(folder, { logger }),
+    tokenizer: rememberPieces(
+      await loadTokenizer(folder, { logger }),
+      new RegExp(design.tokenizer.pattern, 'gu'),
+    ),
     format: new PromptFormat({ renderChat: null, stopIds: config.eosIds, bosId: config.bosId }),
   };
 }
@@ -145,20 +152,30 @@ async function trainSteps(
 ): Promise<{ stageStarts: number[]; finalLoss: number }> {
   const { model } = reader;
   const { steps, lr } = options;
-  const curriculum = new Curriculum(root.stream('lessons'), options.contexts);
+  const curriculum = new Curriculum(root.stream('lessons'), options.contexts, steps);
   const optimizer = newOptimizer(model);
   const stageStarts = [0];
   const losses: number[] = [];
-  for (let step = 0; step < steps; step++) {
+  const schedule = {
+    kind: 'cosine',
+    totalSteps: steps,
+    floorRatio: FLOOR_RATIO,
+    warmupSteps: Math.min(WARMUP_STEPS, steps),
+  } as const;
+  const prepare = async (step: number): Promise<[Lesson, FactsBatch]> => {
     const lesson = curriculum.lesson(step);
-    const batch = await lessonBatch(reader, lesson, step, options);
-    const schedule = { kind: 'cosine', totalSteps: steps, floorRatio: FLOOR_RATIO } as const;
-    const factor = t.optim.learningRateFactor(
-      { ...schedule, warmupSteps: Math.min(WARMUP_STEPS, steps) },
-      step,
-    );
+    return [lesson, await lessonBatch(reader, lesson, step, options)];
+  };
+  let next = await prepare(0);
+  for (let step = 0; step < steps; step++) {
+    const [lesson, batch] = next;
+    const factor = t.optim.learningRateFactor(schedule, step);
     for (const group of optimizer.groups) group.lr = lr * factor;
-    const loss = updateStep(model, optimizer, batch);
+    const pending = updateStep(model, optimizer, batch);
+    // The next batch is made while the device computes, before this loss is known: a new stage begins a step later.
+    if (step + 1 < steps) next = await prepare(step + 1);
+    const loss = pending.item();
+    pending.dispose();
     if (!Number.isFinite(loss)) {
       throw new LatentWireError(`expected a finite loss, got ${loss} at step ${step}`, {
         code: 'state',
@@ -166,11 +183,11 @@ async function trainSteps(
       });
     }
     options.onStep?.({ step: step + 1, stage: curriculum.stage, loss, task: lesson.task });
-    if (lesson.task === 'repeat') continue;
+    if (lesson.task !== 'answer') continue;
     losses.push(loss);
-    if (curriculum.record(loss)) {
-      stageStarts.push(step + 1);
-      options.logger.info('next stage', { stage: curriculum.stage, step: step + 1 });
+    if (curriculum.record(step, loss)) {
+      stageStarts.push(step + 2);
+      options.logger.info('next stage', { stage: curriculum.stage, step: step + 2 });
     }
   }
   optimizer.dispose();
@@ -191,9 +208,14 @@ function lessonBatch(
     { length: lesson.contexts },
     (_, i): FactsExample => factsExample('train', options.seed, first + i, lesson.shape),
   );
-  return lesson.task === 'repeat'
-    ? repeatBatch(reader, examples, PART_WEIGHTS)
-    : answerBatch(reader, examples, options.questions, PART_WEIGHTS);
+  switch (lesson.task) {
+    case 'answer':
+      return answerBatch(reader, examples, options.questions, PART_WEIGHTS);
+    case 'repeat':
+      return repeatBatch(reader, examples, PART_WEIGHTS);
+    case 'retell':
+      return retellBatch(reader, examples, PART_WEIGHTS);
+  }
 }
 
 /** Weight decay on matrices only. */
@@ -207,15 +229,15 @@ function newOptimizer(model: LanguageModel): t.optim.AdamW {
   ]);
 }
 
-/** Forward, backward, clip, update. Returns the mean loss of the target tokens. */
-function updateStep(model: LanguageModel, optimizer: t.optim.AdamW, batch: FactsBatch): number {
+/** Forward, backward, clip, update. Returns the mean loss of the target tokens, perhaps still being computed. */
+function updateStep(model: LanguageModel, optimizer: t.optim.AdamW, batch: FactsBatch): t.Tensor {
   return t.scope(() => {
     const { total, target } = factsLoss(model, batch);
     t.backward(total);
     t.optim.clipGradNorm(namedWeights(model.weights).values(), 1);
     optimizer.step();
     optimizer.zeroGrad();
-    return target.item();
+    return target;
   });
 }
 

@@ -20,6 +20,8 @@ export interface FactsExample {
   readonly context: string;
   /** All different, in random order. */
   readonly qa: readonly FactQuestion[];
+  /** The facts of the context in other words and another order. */
+  readonly retold: string;
 }
 
 /** Size of a context. */
@@ -40,18 +42,27 @@ export function factsExample(
   index: number,
   shape: FactsShape = {},
 ): FactsExample {
-  const { people: count = 2, facts = 3 } = shape;
-  const draw = new random.RandomRoot(seed).stream(`facts/${split}/${count}x${facts}`).cursor(index * DRAWS);
+  const { people: count = 2, facts: perPerson = 3 } = shape;
+  const draw = new random.RandomRoot(seed)
+    .stream(`facts/${split}/${count}x${perPerson}`)
+    .cursor(index * DRAWS);
   const people = drawPeople(split, count, draw);
   // The same topics of everyone: what is asked for never tells who is meant.
-  const topics = drawDistinct(TOPICS, facts, draw);
-  const sentences = people.flatMap((person) =>
-    topics.map((topic) => pick(WORDINGS[topic].state, draw)(person)),
-  );
+  const topics = drawDistinct(TOPICS, perPerson, draw);
+  const facts = people.flatMap((person) => topics.map((topic) => ({ person, topic })));
+  const told = facts.map(({ person, topic }) => {
+    const [first, second] = drawDistinct(WORDINGS[topic].state, 2, draw);
+    return { first: first!(person), second: second!(person) };
+  });
   const questions = people.flatMap((person) => questionsAbout(person, topics, draw));
   return {
-    context: shuffled(sentences, draw).join(' '),
+    context: shuffled(told, draw)
+      .map(({ first }) => first)
+      .join(' '),
     qa: shuffled(questions, draw),
+    retold: shuffled(told, draw)
+      .map(({ second }) => second)
+      .join(' '),
   };
 }
 

@@ -60,6 +60,16 @@ describe('factsExample', () => {
     }
   });
 
+  it('retells the same facts in other words', () => {
+    for (const { context, retold, qa } of examples('dev', 200)) {
+      for (const { answer } of qa) expect(retold).toContain(answer);
+      const told = new Set(context.split('. ').map((sentence) => sentence.replace(/\.$/, '')));
+      const again = retold.split('. ').map((sentence) => sentence.replace(/\.$/, ''));
+      expect(again.length).toBe(told.size);
+      expect(again.filter((sentence) => told.has(sentence))).toEqual([]);
+    }
+  });
+
   it('names the person in no two-hop question', () => {
     for (const { context, qa } of examples('dev', 200)) {
       const people = new Set(qa.filter(({ kind }) => kind === 'name').map(({ answer }) => answer));
