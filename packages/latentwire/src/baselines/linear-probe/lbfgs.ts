@@ -49,7 +49,10 @@ export function lbfgs(
     if (iterations === maxIterations) return { x, ...at, iterations, converged: false };
     const direction = descent(at.gradient, pairs);
     const found = lineSearch(evaluate, x, at, direction);
-    if (found === null) return { x, ...at, iterations, converged: false };
+    // Nothing left to gain that this precision could tell.
+    if (found === null || at.value - found.at.value <= Number.EPSILON * Math.abs(at.value)) {
+      return { x, ...at, iterations, converged: false };
+    }
     const step = subtract(found.x, x);
     const change = subtract(found.at.gradient, at.gradient);
     const curvature = dot(step, change);
