@@ -7,7 +7,7 @@ import type { RunConfig } from './schema.js';
 
 /** @throws LatentWireError `input` on the first conflict. */
 export function checkConfig(config: RunConfig): void {
-  const { model, data, training, system } = config;
+  const { model, data, encoder, wire, training, system } = config;
   if (model.ids.length === 0) {
     throw invalid(
       'expected at least one frozen model, got none',
@@ -20,6 +20,28 @@ export function checkConfig(config: RunConfig): void {
       `expected different models, got ${repeated} twice`,
       'each model gets one adapter: name it once',
     );
+  }
+  if (encoder.lora_rank !== null && encoder.type !== 'lm') {
+    throw invalid(
+      `expected no LoRA rank for the encoder ${encoder.type}, got ${encoder.lora_rank}`,
+      'LoRA changes a language model: pass --encoder-type lm, or leave --encoder-lora-rank out',
+    );
+  }
+  if (encoder.type !== 'lm' && encoder.width % encoder.heads !== 0) {
+    throw invalid(
+      `expected the encoder's width to be a multiple of its heads, got ${encoder.width} and ${encoder.heads}`,
+      'change --encoder-width or --encoder-heads',
+    );
+  }
+  const privates = wire.latent_private_len * model.ids.length;
+  if (wire.latent_shared_len === null && wire.latent_len <= privates) {
+    throw invalid(
+      `expected M to leave a latent that all models share, got ${wire.latent_len} of which ${privates} are private`,
+      'raise --latent-len, or lower --latent-private-len',
+    );
+  }
+  if (wire.bits > 8 && wire.bits !== 16 && wire.bits !== 32) {
+    throw invalid(`expected wire bits of 2 to 8, 16 or 32, got ${wire.bits}`, 'for example --wire-bits 4');
   }
   const perStep = training.batch_size * training.grad_accum;
   if (data.samples !== null && data.samples < perStep) {

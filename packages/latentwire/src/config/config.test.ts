@@ -216,6 +216,12 @@ describe('resolving', () => {
     );
     const half = [flag('model', 'm'), flag('device', 'cpu'), flag('dtype', 'float16')];
     expect(errorOf(() => resolve(...half)).message).toContain('got float16');
+    const byte = [flag('model', 'm'), flag('encoder-type', 'byte')];
+    expect(errorOf(() => resolve(...byte, flag('encoder-lora-rank', '8'))).message).toContain('encoder byte');
+    expect(errorOf(() => resolve(...byte, flag('encoder-width', '20'))).message).toContain('got 20 and 8');
+    const privates = [flag('model', 'm'), flag('model', 'n'), flag('latent-private-len', '16')];
+    expect(errorOf(() => resolve(...privates)).message).toContain('got 32 of which 32 are private');
+    expect(resolve(...privates, flag('latent-shared-len', '8')).wire.latent_shared_len).toBe(8);
   });
 });
 

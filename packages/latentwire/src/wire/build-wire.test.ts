@@ -120,11 +120,6 @@ describe('buildWire', () => {
     });
   });
 
-  it('says which setting is wrong', () => {
-    const wrong = { 'encoder.type': 'byte', 'encoder.width': 20, 'encoder.heads': 8 };
-    expect(() => wireOf(wrong, readers())).toThrow(/multiple of its heads, got 20 and 8/);
-  });
-
   it('limits the byte encoder in bytes and the others in tokens', () => {
     expect(encoderLimit(configOf({ 'encoder.type': 'byte' }).encoder)).toBe(2048);
     expect(encoderLimit(configOf({}).encoder)).toBe(512);

@@ -122,7 +122,7 @@ export function buildEncoder(
       device: source.device,
     };
     if (config.encoder.type === 'lm') return new WindowHead(made);
-    const { width, heads } = checkedWidth(config.encoder);
+    const { width, heads } = config.encoder;
     return new QueryHead({ ...made, slots, width, heads });
   };
   const shared = head(layout.slots);
@@ -138,7 +138,8 @@ function tokenEncoder(
 ): TokenEncoder {
   const { device, computeDtype, model } = source;
   if (config.type === 'byte') {
-    return new ByteTokenEncoder({ ...checkedWidth(config), layers: config.layers, generator, device });
+    const { width, layers, heads } = config;
+    return new ByteTokenEncoder({ width, layers, heads, generator, device });
   }
   if (model === null) {
     throw new LatentWireError(`expected a language model for the encoder '${config.type}', got none`, {
@@ -148,17 +149,6 @@ function tokenEncoder(
   const { lora_rank: loraRank } = config;
   const train = config.type === 'stq' ? 'nothing' : loraRank === null ? 'full' : { loraRank };
   return new LmTokenEncoder(model, { train, causal: !config.non_causal, computeDtype, generator });
-}
-
-function checkedWidth({ width, heads }: RunConfig['encoder']): { width: number; heads: number } {
-  if (width % heads === 0) return { width, heads };
-  throw new LatentWireError(
-    `expected the encoder's width to be a multiple of its heads, got ${width} and ${heads}`,
-    {
-      code: 'input',
-      hint: 'change --encoder-width or --encoder-heads',
-    },
-  );
 }
 
 function trainsWeights(config: RunConfig['encoder']): boolean {
