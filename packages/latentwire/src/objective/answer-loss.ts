@@ -5,7 +5,7 @@
  */
 import * as t from '@latentwire/torch';
 import type { LanguageModel } from '../models/decoder/index.js';
-import { batchEmbeddings, type ComposedBatch, indexTensor, targetHidden } from '../wire/index.js';
+import { batchEmbeddings, type ComposedBatch, indexTensor, targetPlaces } from '../wire/index.js';
 
 /** Hidden states that predict the targets, [N, D]; gradients reach `prefix`. */
 export function answerStates(
@@ -14,8 +14,11 @@ export function answerStates(
   prefix: t.Tensor | null,
 ): t.Tensor {
   const { embeds, valid } = batchEmbeddings(composed, (ids) => model.embed(ids), prefix, model.device);
-  const hidden = model.hidden(embeds, { valid, rightPadded: composed.padding === 'right' });
-  return targetHidden(composed, hidden);
+  return model.hidden(embeds, {
+    valid,
+    rightPadded: composed.padding === 'right',
+    places: targetPlaces(composed, model.device),
+  });
 }
 
 /** −log p of each target, fp32 [N], in the order of `composed.targetIds`. */

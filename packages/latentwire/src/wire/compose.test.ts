@@ -1,7 +1,7 @@
 import * as t from '@latentwire/torch';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { batchEmbeddings, compose, type Segment, targetHidden } from './compose.js';
+import { batchEmbeddings, compose, type Segment } from './compose.js';
 
 const rows: Segment[][] = [
   [
@@ -21,23 +21,30 @@ const rows: Segment[][] = [
 describe('compose', () => {
   it('places tokens, latents and targets with padding on the right', () => {
     const c = compose(rows, 'right', 3);
-    expect(c.length).toBe(8);
-    expect([...c.ids]).toEqual([5, 6, 0, 0, 0, 7, 8, 9, 5, 6, 0, 0, 0, 4, 0, 0]);
-    expect([...c.valid!]).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
-    expect([...c.latentPlaces]).toEqual([2, 3, 4, 10, 11, 12]);
+    expect(c.length).toBe(7);
+    // The last target of a row is predicted and takes no position.
+    expect([...c.ids]).toEqual([5, 6, 0, 0, 0, 7, 8, 5, 6, 0, 0, 0, 0, 0]);
+    expect([...c.valid!]).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
+    expect([...c.latentPlaces]).toEqual([2, 3, 4, 9, 10, 11]);
+  });
+
+  it('gives a last target no position only when it is the last of its row', () => {
+    const c = compose([[...rows[0]!, { kind: 'tokens', ids: [3] }]], 'right', 1);
+    expect([...c.ids]).toEqual([5, 6, 0, 7, 8, 9, 3]);
+    expect([...c.targetPlaces]).toEqual([3, 4]);
   });
 
   it('asks for the state one place before each target, so the first content token is a target', () => {
     const c = compose(rows, 'right', 3);
     expect([...c.targetIds]).toEqual([8, 9, 4]);
-    expect([...c.targetPlaces]).toEqual([5, 6, 12]);
+    expect([...c.targetPlaces]).toEqual([5, 6, 11]);
     expect([...c.targetRows]).toEqual([0, 0, 1]);
   });
 
   it('pads on the left for generation', () => {
     const c = compose(rows, 'left', 3);
-    expect([...c.valid!.slice(8)]).toEqual([0, 0, 1, 1, 1, 1, 1, 1]);
-    expect([...c.latentPlaces]).toEqual([2, 3, 4, 12, 13, 14]);
+    expect([...c.valid!.slice(7)]).toEqual([0, 0, 1, 1, 1, 1, 1]);
+    expect([...c.latentPlaces]).toEqual([2, 3, 4, 11, 12, 13]);
   });
 
   it('builds no mask when nothing is padded', () => {
@@ -87,27 +94,19 @@ describe('batchEmbeddings', () => {
   it('uses the first latents of each row when rows have different numbers of them', () => {
     t.scope(() => {
       const c = compose(rows, 'right', [1, 3]);
-      expect([...c.latentPlaces]).toEqual([2, 8, 9, 10]);
+      expect([...c.latentPlaces]).toEqual([2, 7, 8, 9]);
       expect([...c.latentCounts]).toEqual([1, 3]);
       const prefix = t.randn([2, 3, 4]).setRequiresGrad();
       const { embeds } = batchEmbeddings(c, (ids) => t.embedding(t.zeros([10, 4]), ids), prefix, 'cpu');
       const flat = t.reshape(embeds, [-1, 4]);
       expect(t.select(flat, 0, 2).toArray()).toEqual(t.select(t.select(prefix, 0, 0), 0, 0).toArray());
-      expect(t.narrow(flat, 0, 8, 3).toArray()).toEqual(t.select(prefix, 0, 1).toArray());
+      expect(t.narrow(flat, 0, 7, 3).toArray()).toEqual(t.select(prefix, 0, 1).toArray());
       t.backward(t.sum(embeds));
       expect(prefix.grad!.toArray()).toEqual([
         ...Array(4).fill(1),
         ...Array(8).fill(0),
         ...Array(12).fill(1),
       ]);
-    });
-  });
-
-  it('selects the states that predict the targets', () => {
-    t.scope(() => {
-      const c = compose(rows, 'right', 3);
-      const hidden = t.reshape(t.arange(0, 16, 1, { dtype: 'float32' }), [2, 8, 1]);
-      expect(targetHidden(c, hidden).toArray()).toEqual([5, 6, 12]);
     });
   });
 });

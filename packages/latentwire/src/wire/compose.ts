@@ -32,13 +32,16 @@ export interface ComposedBatch {
   readonly targetRows: Int32Array;
 }
 
-/** @param latents M, the latent vectors that a `latents` segment stands for, in all rows or per row. */
+/**
+ * The last target of a row is predicted, never read, so it takes no position.
+ * @param latents M, the latent vectors that a `latents` segment stands for, in all rows or per row.
+ */
 export function compose(
   rows: readonly (readonly Segment[])[],
   padding: 'left' | 'right',
   latents: LatentCounts,
 ): ComposedBatch {
-  const lengths = rows.map((row, r) => rowLength(row, countOf(latents, r)));
+  const lengths = rows.map((row, r) => rowLength(row, countOf(latents, r)) - (endsInTarget(row) ? 1 : 0));
   const length = Math.max(0, ...lengths);
   const ids = new Int32Array(rows.length * length);
   const valid = new Uint8Array(rows.length * length);
@@ -49,16 +52,17 @@ export function compose(
   const targetRows: number[] = [];
   rows.forEach((row, r) => {
     let at = r * length + (padding === 'left' ? length - lengths[r]! : 0);
+    valid.fill(1, at, at + lengths[r]!);
+    const end = at + lengths[r]!;
     for (const segment of row) {
       const n = segment.kind === 'latents' ? countOf(latents, r) : segment.ids.length;
-      valid.fill(1, at, at + n);
       if (segment.kind === 'latents') {
         for (let i = 0; i < n; i++) latentPlaces.push(at + i);
         latentCounts[r]! += n;
       } else {
         for (let i = 0; i < n; i++) {
           const id = segment.ids[i]!;
-          ids[at + i] = id;
+          if (at + i < end) ids[at + i] = id;
           if (segment.kind === 'target') {
             targetPlaces.push(at + i - 1);
             targetIds.push(id);
@@ -81,6 +85,11 @@ export function compose(
     targetIds: Int32Array.from(targetIds),
     targetRows: Int32Array.from(targetRows),
   };
+}
+
+function endsInTarget(row: readonly Segment[]): boolean {
+  const last = row.findLast((s) => s.kind === 'latents' || s.ids.length > 0);
+  return last?.kind === 'target';
 }
 
 /** Positions that a row takes, with `latents` vectors for each `latents` segment. */
@@ -133,12 +142,7 @@ function realVectors(prefix: t.Tensor, counts: Int32Array): t.Tensor {
   return t.indexSelect(flat, 0, indexTensor(Int32Array.from(places), [places.length], prefix.device));
 }
 
-/** Rows of hidden [B, T, D] that predict the targets: [N, D]. */
-export function targetHidden(composed: ComposedBatch, hidden: t.Tensor): t.Tensor {
-  const flat = t.view(hidden, [composed.batch * composed.length, hidden.size(-1)]);
-  return t.indexSelect(
-    flat,
-    0,
-    indexTensor(composed.targetPlaces, [composed.targetPlaces.length], hidden.device),
-  );
+/** Flat places that predict the targets, int64 [N], to ask a model for those alone. */
+export function targetPlaces(composed: ComposedBatch, device: t.Device): t.Tensor {
+  return indexTensor(composed.targetPlaces, [composed.targetPlaces.length], device);
 }

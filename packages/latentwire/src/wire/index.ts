@@ -18,7 +18,7 @@ export {
   indexTensor,
   rowLength,
   type Segment,
-  targetHidden,
+  targetPlaces,
 } from './compose.js';
 export {
   ByteTokenizer,

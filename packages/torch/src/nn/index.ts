@@ -1,3 +1,4 @@
+export { addNorm, gatedActivation, rotarySplit, rotate, setFusedKernels } from './fused.js';
 export * from './init.js';
 export * from './layers.js';
 export * from './module.js';

@@ -7,7 +7,7 @@ import * as t from '@latentwire/torch';
 import type { LayerAttention, ModelConfig } from '../config/model-config.js';
 import { type AttentionReach, attentionReach } from './attention-mask.js';
 import type { AttentionCache } from './kv-cache.js';
-import { type RopeTable, rotate } from './rope.js';
+import type { RopeTable } from './rope.js';
 import type { DecoderWeights, LayerWeights } from './weights.js';
 
 export interface ForwardOptions {
@@ -21,6 +21,11 @@ export interface ForwardOptions {
   /** Default true. False lets every position see every other (encoders). */
   readonly causal?: boolean;
   readonly cache?: AttentionCache | null;
+  /**
+   * int64 [N] flat places (b·T + t) whose states are wanted; the result is then [N, D]. The last layer computes nothing
+   * for the others but their keys and values.
+   */
+  readonly places?: t.Tensor | null;
   /** Called with the residual stream [B, T, D] before each layer and, last, with the normalised output. */
   readonly onHidden?: (hidden: t.Tensor, layer: number) => void;
 }
@@ -36,7 +41,7 @@ interface LayerContext {
   readonly cache: AttentionCache | null;
 }
 
-/** Embeddings [B, T, D] -> final hidden states [B, T, D] (after the last norm). */
+/** Embeddings [B, T, D] -> final hidden states [B, T, D] (after the last norm), or [N, D] of the asked `places`. */
 export function decoderForward(
   config: ModelConfig,
   weights: DecoderWeights,
@@ -74,64 +79,87 @@ export function decoderForward(
     return context;
   };
 
-  let x = embeds;
+  let stream: Stream = { residual: embeds, delta: null };
   weights.layers.forEach((layer, i) => {
-    options.onHidden?.(x, i);
     const context = contextOf(config.layerAttention[i]!);
     // A scope per layer drops the handles of its temporaries at once; what backward needs, the graph keeps.
-    const next = t.scope(() => decoderLayer(x, layer, i, context));
-    if (i > 0 && options.onHidden === undefined) x.dispose();
-    x = next;
+    const places = i === config.layers - 1 ? (options.places ?? null) : null;
+    const { input, ...next } = t.scope(() => decoderLayer(stream, layer, i, context, places));
+    if (options.onHidden !== undefined) options.onHidden(input, i);
+    else if (i > 0) input.dispose();
+    stream.delta?.dispose();
+    if (i > 0) stream.residual.dispose();
+    stream = next;
   });
   cache?.advance(length);
-  const normalised = scaledNorm(x, weights.norm, config.rmsNormEps);
+  const [, normalised] = t.nn.addNorm(stream.residual, stream.delta, weights.norm, config.rmsNormEps);
   options.onHidden?.(normalised, config.layers);
   return normalised;
 }
 
-function decoderLayer(x: t.Tensor, w: LayerWeights, index: number, context: LayerContext): t.Tensor {
-  const eps = context.config.rmsNormEps;
-  let a = attention(scaledNorm(x, w.attnNorm, eps), w, index, context);
-  if (w.postAttnNorm !== null) a = scaledNorm(a, w.postAttnNorm, eps);
-  const h = t.add(x, a);
-  let m = gatedMlp(scaledNorm(h, w.ffnNorm, eps), w, context.config);
-  if (w.postFfnNorm !== null) m = scaledNorm(m, w.postFfnNorm, eps);
-  return t.add(h, m);
+/** The residual stream is `residual + delta`: the sum is made together with the norm that follows it. */
+interface Stream {
+  readonly residual: t.Tensor;
+  readonly delta: t.Tensor | null;
 }
 
+function decoderLayer(
+  stream: Stream,
+  w: LayerWeights,
+  index: number,
+  context: LayerContext,
+  places: t.Tensor | null,
+): Stream & { readonly input: t.Tensor } {
+  const eps = context.config.rmsNormEps;
+  const [input, normalised] = t.nn.addNorm(stream.residual, stream.delta, w.attnNorm, eps);
+  let a = t.linear(atPlaces(attention(normalised, w, index, context), places), w.output);
+  if (w.postAttnNorm !== null) a = scaledNorm(a, w.postAttnNorm, eps);
+  const [residual, between] = t.nn.addNorm(atPlaces(input, places), a, w.ffnNorm, eps);
+  let delta = gatedMlp(between, w, context.config);
+  if (w.postFfnNorm !== null) delta = scaledNorm(delta, w.postFfnNorm, eps);
+  return { input, residual, delta };
+}
+
+/** [B, T, D] -> attended values of all heads [B, T, H·d], before the output projection. */
 function attention(x: t.Tensor, w: LayerWeights, index: number, context: LayerContext): t.Tensor {
-  const { config, cos, sin, reach, cache } = context;
+  const { config, reach, cache } = context;
   const { heads, kvHeads, headDim } = config;
   const [b, length] = [x.size(0), x.size(1)];
   const qkv = t.view(t.linear(x, w.qkv, w.qkvBias), [b, length, heads + 2 * kvHeads, headDim]);
-  const [rotated, plain] = t.split(qkv, [heads + kvHeads, kvHeads], 2);
-  let qk = rotated!; // [B, T, H + Hkv, d]
-  if (w.qkNorm !== null) {
-    const { qkNorm } = w;
-    qk = inDType(qk, qkNorm.dtype, (y) => t.mul(t.rmsNorm(y, null, config.rmsNormEps), qkNorm));
-  }
-  const [q, k] = t.split(t.transpose(rotate(qk, cos, sin), 1, 2), [heads, kvHeads], 1);
-  let keys = k!; // [B, Hkv, T, d]
-  let values = t.transpose(plain!, 1, 2);
+  let [q, keys, values] = splitHeads(qkv, w, context);
   if (cache !== null) [keys, values] = cache.append(index, keys, values);
-  const attended = t.scaledDotProductAttention(q!, keys, values, {
+  const attended = t.scaledDotProductAttention(q, keys, values, {
     mask: reach.mask,
     causal: reach.causal,
     scale: config.attentionScale,
     enableGqa: heads !== kvHeads,
   });
-  return t.linear(t.reshape(t.transpose(attended, 1, 2), [b, length, heads * headDim]), w.output);
+  return t.reshape(t.transpose(attended, 1, 2), [b, length, heads * headDim]);
+}
+
+/** Rows [N, D] of x [B, T, D]. */
+function atPlaces(x: t.Tensor, places: t.Tensor | null): t.Tensor {
+  return places === null ? x : t.indexSelect(t.reshape(x, [-1, x.size(-1)]), 0, places);
+}
+
+/** [B, T, H + 2·Hkv, d] -> q [B, H, T, d], k and v [B, Hkv, T, d], rotated. */
+function splitHeads(qkv: t.Tensor, w: LayerWeights, context: LayerContext): [t.Tensor, t.Tensor, t.Tensor] {
+  const { config, cos, sin } = context;
+  const { heads, kvHeads } = config;
+  if (w.qkNorm === null) return t.nn.rotarySplit(qkv, cos, sin, heads, kvHeads);
+  const { qkNorm } = w;
+  const [rotated, plain] = t.split(qkv, [heads + kvHeads, kvHeads], 2);
+  const normed = inDType(rotated!, qkNorm.dtype, (y) => t.mul(t.rmsNorm(y, null, config.rmsNormEps), qkNorm));
+  const [q, k] = t.split(t.transpose(t.nn.rotate(normed, cos, sin), 1, 2), [heads, kvHeads], 1);
+  return [q!, k!, t.transpose(plain!, 1, 2)];
 }
 
 function gatedMlp(x: t.Tensor, w: LayerWeights, config: ModelConfig): t.Tensor {
-  const [gate, up] = t.chunk(t.linear(x, w.gateUp), 2, -1);
-  const activated = config.activation === 'silu' ? t.silu(gate!) : t.gelu(gate!, 'tanh');
-  return t.linear(t.mul(activated, up!), w.down);
+  return t.linear(t.nn.gatedActivation(t.linear(x, w.gateUp), config.activation), w.down);
 }
 
-/** RMSNorm in the weight's dtype: Gemma's weights are float32 in a bf16 model, see LayerWeights. */
 function scaledNorm(x: t.Tensor, weight: t.Tensor, eps: number): t.Tensor {
-  return inDType(x, weight.dtype, (y) => t.rmsNorm(y, weight, eps));
+  return t.nn.addNorm(x, null, weight, eps)[1];
 }
 
 /** Computes in another dtype and returns to that of x. */

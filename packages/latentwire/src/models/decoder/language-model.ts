@@ -15,6 +15,7 @@ export class LanguageModel {
   readonly #tables = new Map<string, RopeTable>();
   #tableLength = 0;
   #embeddingRms: number | undefined;
+  #scale: number | undefined;
 
   constructor(
     readonly config: ModelConfig,
@@ -31,7 +32,7 @@ export class LanguageModel {
   }
 
   /**
-   * Embeddings [B, T, D] (as `embed` makes them) -> final hidden states [B, T, D].
+   * Embeddings [B, T, D] (as `embed` makes them) -> final hidden states [B, T, D], or [N, D] of `options.places`.
    * @param weights others of the same shape in the dtype of `embeds` (a trained copy, say)
    */
   hidden(embeds: t.Tensor, options: ForwardOptions = {}, weights: DecoderWeights = this.weights): t.Tensor {
@@ -72,7 +73,8 @@ export class LanguageModel {
     // Hugging Face stores the factor in the model's dtype; √640 in bf16 is 25.25.
     const scale = this.config.embeddingScale;
     if (this.dtype === 'float32') return Math.fround(scale);
-    return t.scope(() => t.full([], scale, { dtype: this.dtype }).item());
+    this.#scale ??= t.scope(() => t.full([], scale, { dtype: this.dtype }).item());
+    return this.#scale;
   }
 
   #table(kind: LayerAttention, positions: number, dtype: t.DType): RopeTable {

@@ -62,6 +62,25 @@ describe.each(CASES)('%s on %s', (family, device) => {
     });
   });
 
+  it('gives the states and gradients of asked places as the whole forward pass does', () => {
+    t.scope(() => {
+      const embeds = model.embed(idsTensor()).detach();
+      const [b, length, width] = embeds.shape as [number, number, number];
+      const places = [1, length - 1, (b - 1) * length + 2];
+      const index = t.tensor(places, { dtype: 'int64', device });
+      const whole = embeds.detach().setRequiresGrad();
+      const wanted = t.indexSelect(t.reshape(model.hidden(whole), [-1, width]), 0, index);
+      t.backward(t.sum(t.square(wanted)));
+      const asked = embeds.to({ copy: true }).setRequiresGrad();
+      const states = model.hidden(asked, { places: index });
+      t.backward(t.sum(t.square(states)));
+      expect(states.shape).toEqual([places.length, width]);
+      const state = relativeError(states.toFloat32Array(), wanted.toFloat32Array());
+      const gradient = relativeError(asked.grad!.toFloat32Array(), whole.grad!.toFloat32Array());
+      expect(Math.max(state.max, gradient.max)).toBeLessThan(1e-5);
+    });
+  });
+
   it('is as exact in bf16 as transformers is', () => {
     const half = loadFixture(family, { device, dtype: 'bfloat16' });
     t.scope(() => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import * as t from '@latentwire/torch';
 import { describe, expect, it } from 'vitest';
 import type { Rope } from '../config/index.js';
-import { inverseFrequencies, ropeTable, rotate } from './rope.js';
+import { inverseFrequencies, ropeTable } from './rope.js';
 
 interface Row {
   readonly name: string;
@@ -38,7 +38,7 @@ describe('rotation', () => {
       const index = t.tensor(positions, { dtype: 'int64' });
       const rows = (table: t.Tensor): t.Tensor => t.view(t.indexSelect(table, 0, index), [1, 4, 1, d]);
       const x = Array.from({ length: d }, (_, i) => Math.sin(i + 1));
-      const turned = rotate(t.tensor([positions.map(() => [x])]), rows(cos), rows(sin));
+      const turned = t.nn.rotate(t.tensor([positions.map(() => [x])]), rows(cos), rows(sin));
       const frequencies = inverseFrequencies(rope, d);
       positions.forEach((position, p) => {
         const values = t.select(t.select(turned, 0, 0), 0, p).toArray();

@@ -63,9 +63,3 @@ export function ropeTable(
     sin: t.keep(t.fromTypedArray(sin, shape, { dtype, device })),
   };
 }
-
-/** Rotates x [B, T, H, d] by cos, sin [B or 1, T, 1, d]. */
-export function rotate(x: t.Tensor, cos: t.Tensor, sin: t.Tensor): t.Tensor {
-  // Rolling by half a head swaps the halves; with the signed sine this is rotate_half in one kernel.
-  return t.addcmul(t.mul(x, cos), t.roll(x, x.size(-1) / 2, -1), sin);
-}
