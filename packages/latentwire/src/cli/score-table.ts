@@ -1,8 +1,8 @@
 /** The table that `train`, `eval` and `demo` end with: one row per way of answering and model. */
-import type { AnswerMode } from '../telemetry/index.js';
+import type { AnswerMode, PerModel } from '../telemetry/index.js';
 import type { TrainReport } from '../training/index.js';
 
-const LABELS: Record<AnswerMode, string> = {
+const LABELS: Record<AnswerMode | 'linear_probe', string> = {
   text: 'text (whole context)',
   token_budget: 'token budget (first M tokens)',
   token_budget_last: 'token budget (last M tokens)',
@@ -13,14 +13,15 @@ const LABELS: Record<AnswerMode, string> = {
   random_projection: 'random projection',
   pooled_embeddings: 'pooled embeddings',
   joint: 'latent, joint rescoring',
+  linear_probe: 'linear probe (accuracy)',
 };
 
 /** Scores in percent, tokens and bytes as times less than the text, and where the run lies. */
 export async function scoreTable(report: TrainReport): Promise<string> {
   const { ANSWER_MODES, numberOf } = await import('../telemetry/index.js');
   const { renderTable } = await import('../results/index.js');
-  const rows = ANSWER_MODES.flatMap((mode) =>
-    Object.entries(report.metrics[mode] ?? {}).map(([model, { em, f1, ratios }]) => [
+  const rows = [...ANSWER_MODES, 'linear_probe' as const].flatMap((mode) =>
+    Object.entries((report.metrics[mode] ?? {}) as PerModel).map(([model, { em, f1, ratios }]) => [
       LABELS[mode],
       model,
       100 * f1,

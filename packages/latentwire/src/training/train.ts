@@ -4,10 +4,10 @@ import type { RunConfig } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
 import { type Logger, openRun, type Run, type RunMetrics, runLocation } from '../telemetry/index.js';
 import { encoderLimit } from '../wire/index.js';
+import { evaluateConfigured, isBaselineRun } from './baseline-run.js';
 import { checkpointPath, loadWire, saveWire } from './checkpoint.js';
 import { addComparisons } from './comparisons.js';
 import { loadSplit } from './datasets.js';
-import { evaluateRun } from './evaluate-run.js';
 import { type LoopResult, trainLoop } from './loop.js';
 import { type PreparedData, prepareData, readingOptions } from './prepare.js';
 import { closeSession, openSession, type Session } from './session.js';
@@ -29,6 +29,10 @@ export interface TrainIo {
 export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport> {
   requireModels(config);
   return withRun(config, io, async (run, session) => {
+    if (isBaselineRun(config)) {
+      const metrics = await score(run, session, 0, null, io.logger);
+      return { run: run.id, directory: run.paths.directory, steps: 0, metrics };
+    }
     const prepared = await prepare(session, 'train', io.logger);
     const trainData = (await addComparisons(session, prepared, { logger: io.logger }))!;
     run.setRunning('train', 0);
@@ -104,7 +108,7 @@ async function score(
 ): Promise<RunMetrics> {
   run.setRunning('evaluate', step);
   const data = await prepare(session, 'dev', logger);
-  const result = await evaluateRun(session, data, { paths: run.paths, logger });
+  const result = await evaluateConfigured(session, data, { paths: run.paths, logger });
   if (result.state === 'interrupted') {
     throw new LatentWireError('expected an evaluation that nothing stops, got an interrupted one', {
       code: 'internal',
