@@ -13,10 +13,14 @@ import { encode } from './encode.js';
 import { evaluate } from './eval.js';
 import { failureOf, formatFailure } from './failure.js';
 import { inspect } from './inspect.js';
+import { logs } from './logs.js';
+import { plan } from './plan.js';
 import { pretrain } from './pretrain.js';
+import { run } from './run.js';
 import { score } from './score.js';
 import { addSettings } from './settings.js';
 import { stats } from './stats.js';
+import { status } from './status.js';
 import { tokenize } from './tokenize.js';
 import { train } from './train.js';
 
@@ -28,6 +32,10 @@ export const commands: readonly CliCommand[] = [
   encode,
   decode,
   score,
+  plan,
+  run,
+  status,
+  logs,
   stats,
   inspect,
   tokenize,

@@ -1,9 +1,24 @@
 /** Experiments: plans, their cells, and carrying them out. */
+
 export type { Attempt, Executor, RunningAttempt } from './execution/executor.js';
 export { cellsOf, judgeGate, type Readiness, readiness } from './execution/gates.js';
+export { findGpus } from './execution/gpus.js';
 export { InProcessExecutor, type RunCell } from './execution/in-process-executor.js';
-export { type CellCommand, LocalExecutor, type LocalExecutorOptions } from './execution/local-executor.js';
+export {
+  type CellCommand,
+  gpuClaimsFolder,
+  LocalExecutor,
+  type LocalExecutorOptions,
+} from './execution/local-executor.js';
 export { type PlanOutcome, type RunPlanOptions, runPlan } from './execution/run-plan.js';
+export {
+  type CellEstimate,
+  estimatePlan,
+  type Measurement,
+  type PlanEstimate,
+  readMeasurements,
+  stepsOf,
+} from './plan/estimate.js';
 export {
   type Cell,
   type CellId,
@@ -44,3 +59,4 @@ export {
   writePlanRecord,
 } from './state/experiment-folder.js';
 export { hostName, isAlive, type ProcessIdentity, processIdentity } from './state/process-identity.js';
+export { type CellStatus, directoryStatus, type ExperimentStatus, planStatus } from './status.js';

@@ -11,7 +11,7 @@ process.on('SIGTERM', () => abort.abort());
 const cell = fileURLToPath(new URL('./stand-in-cell.fixture.js', import.meta.url));
 const executor = new LocalExecutor({
   slots: Number(slots),
-  claims,
+  gpuClaims: claims,
   command: (_, files) => [process.execPath, cell, files.config, stepMs],
 });
 const { states, completed } = await runPlan(plan, {

@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import { LatentWireError } from '../../errors.js';
 import { writeJsonAtomic } from '../../telemetry/index.js';
 import type { Cell } from '../plan/expand.js';
@@ -26,8 +27,8 @@ export interface LocalExecutorOptions {
   /** Indices for CUDA_VISIBLE_DEVICES; shared by all runners of this machine through claims. */
   readonly gpus?: readonly string[];
   readonly command: CellCommand;
-  /** Where GPUs are claimed. */
-  readonly claims: Claims;
+  /** Where this machine's GPUs are claimed, by all experiments: see `gpuClaimsFolder`. */
+  readonly gpuClaims: Claims;
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -46,7 +47,7 @@ export class LocalExecutor implements Executor {
     this.#gpus = options.gpus ?? [];
     this.#slots = options.slots ?? Math.max(1, this.#gpus.length);
     this.#command = options.command;
-    this.#claims = options.claims;
+    this.#claims = options.gpuClaims;
     this.#env = options.env ?? process.env;
   }
 
@@ -168,9 +169,13 @@ function send(pid: number, signal: NodeJS.Signals): void {
   process.kill(signal === 'SIGKILL' ? -pid : pid, signal);
 }
 
-/** Per machine: two machines on one file system each have a GPU 0. */
+/** A folder of this machine alone: two machines on one file system each have a GPU 0. */
+export function gpuClaimsFolder(): string {
+  return path.join(os.tmpdir(), `latentwire-gpus-${os.userInfo().uid}`);
+}
+
 function gpuClaim(gpu: string): string {
-  return `gpu-${os.hostname()}-${gpu.replaceAll(/[^\w-]/g, '_')}`;
+  return `gpu-${gpu.replaceAll(/[^\w-]/g, '_')}`;
 }
 
 function endOf(child: ChildProcess, files: CellFiles): Promise<ProcessEnd> {

@@ -350,7 +350,7 @@ describe('the local executor', () => {
         '-e',
         'setTimeout(() => console.log(process.env.CUDA_VISIBLE_DEVICES), 100)',
       ];
-      return { claims, executor: new LocalExecutor({ gpus, claims, command: () => command }) };
+      return { claims, executor: new LocalExecutor({ gpus, gpuClaims: claims, command: () => command }) };
     };
     const attempt = (index: number) => ({
       cell: plan.cells[index]!,
@@ -372,7 +372,7 @@ describe('the local executor', () => {
 
   it('names the program that cannot be started', async () => {
     const claims = new Claims(within('gone', 'claims'));
-    const executor = new LocalExecutor({ claims, command: () => ['/no/such/program'] });
+    const executor = new LocalExecutor({ gpuClaims: claims, command: () => ['/no/such/program'] });
     const cell = loadPlan(planFile(PLAN), { directory: within('gone') }).cells[0]!;
     const end = await executor.start({ cell, files: cellFiles(within('gone'), 'x'), announce: () => {} })!
       .ended;

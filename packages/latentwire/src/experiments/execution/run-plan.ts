@@ -20,6 +20,8 @@ export interface RunPlanOptions {
   readonly logger: Logger;
   /** Aborted: running cells are asked to save and end, and the loop ends with them. */
   readonly signal?: AbortSignal;
+  /** Aborted: running cells are ended at once. */
+  readonly killSignal?: AbortSignal;
   readonly ignoreGates?: boolean;
   /** Failed cells get new attempts. */
   readonly retryFailed?: boolean;
@@ -75,12 +77,13 @@ class Runner {
   }
 
   async run(): Promise<PlanOutcome> {
-    const { signal, retryFailed = false } = this.#options;
+    const { signal, killSignal, retryFailed = false } = this.#options;
     const onAbort = (): void => {
       for (const { attempt } of this.#active.values()) attempt.stop();
       this.#wake();
     };
     signal?.addEventListener('abort', onAbort);
+    killSignal?.addEventListener('abort', onAbort);
     try {
       this.#refresh();
       if (retryFailed) this.#resetFailed();
@@ -95,6 +98,7 @@ class Runner {
       return this.#outcome(signal?.aborted === true);
     } finally {
       signal?.removeEventListener('abort', onAbort);
+      killSignal?.removeEventListener('abort', onAbort);
     }
   }
 

@@ -85,6 +85,16 @@ export const planFileSchema = z.strictObject({
   retries: retries.optional(),
   estimate: estimate.optional(),
   phases: z.array(phase).default([]),
+  /** When phases, included ones too, may begin: added to what they say themselves. */
+  start: z
+    .array(
+      z.strictObject({
+        phases: z.array(name).min(1),
+        after: z.array(name).default([]),
+        gate: gate.optional(),
+      }),
+    )
+    .default([]),
 });
 
 export type PlanFile = z.infer<typeof planFileSchema>;

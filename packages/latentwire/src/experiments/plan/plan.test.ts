@@ -202,3 +202,27 @@ describe('a plan that is wrong', () => {
     );
   });
 });
+
+describe('the plans of the repository', () => {
+  const plans = new URL('../../../../../experiments/', import.meta.url).pathname;
+
+  it('main: the 26 cells of the checklist × 3 seeds, each different run once', () => {
+    const plan = loadPlan(`${plans}main.yaml`);
+    const cells = (phase: string) => plan.phases.find(({ name }) => name === phase)!.cells.length / 3;
+    expect(['baselines', 'core', 'ablations', 'samples', 'models'].map(cells)).toEqual([3, 12, 5, 5, 2]);
+    expect(plan.notes).toEqual([
+      'ablations: full is core: latent_len=32 d_z=256, run once (3 seeds)',
+      'samples: samples=87599 is core: latent_len=32 d_z=256, run once (3 seeds)',
+    ]);
+    expect(plan.cells).toHaveLength(75);
+    expect(new Set(plan.cells.map(({ seed }) => seed))).toEqual(new Set([42, 123, 456]));
+    expect(plan.phases.find(({ name }) => name === 'samples')).toMatchObject({
+      after: ['core'],
+      gate: { phase: 'core', metric: 'latent.f1', above: 'token_budget.f1' },
+    });
+  });
+
+  it.each(['smoke', 'baselines', 'core', 'ablations', 'scaling'])('%s: is valid', (name) => {
+    expect(loadPlan(`${plans}${name}.yaml`).cells.length).toBeGreaterThan(0);
+  });
+});

@@ -76,6 +76,8 @@ interface Layer {
 /** A phase before the files above it have had their say. */
 interface OpenPhase {
   readonly file: PhaseFile;
+  readonly after: readonly string[];
+  readonly gate: Gate | undefined;
   readonly origin: string;
   readonly common: readonly Assignment[];
   readonly own: readonly Assignment[];
@@ -93,8 +95,8 @@ export function readPlan(file: string): PlanSource {
     if (names.has(phase.name)) throw wrong(origin, `phase ${phase.name} is there twice`);
     names.add(phase.name);
   }
-  for (const { file: phase, origin } of layer.phases) {
-    for (const other of [...phase.after, ...(phase.gate ? [phase.gate.phase] : [])]) {
+  for (const { file: phase, after, gate, origin } of layer.phases) {
+    for (const other of [...after, ...(gate ? [gate.phase] : [])]) {
       if (names.has(other) && other !== phase.name) continue;
       throw wrong(
         origin,
@@ -112,7 +114,8 @@ export function readPlan(file: string): PlanSource {
     retries: { ...DEFAULT_RETRIES, ...layer.retries },
     assumptions: { ...DEFAULT_ASSUMPTIONS, ...layer.estimate },
     phases: layer.phases.map((phase): PhaseSource => {
-      const { name, kind, after, gate, priority } = phase.file;
+      const { name, kind, priority } = phase.file;
+      const { after, gate } = phase;
       return {
         name,
         kind,
@@ -168,6 +171,8 @@ function readLayer(file: string, above: readonly string[]): Layer {
     checkSeeds(phase.seeds, at([...here, 'seeds']));
     return {
       file: phase,
+      after: phase.after,
+      gate: phase.gate,
       origin: at([...here]),
       common: [...below, ...settings],
       own: assignments(phase.settings, [...here, 'settings'], at),
@@ -190,7 +195,7 @@ function readLayer(file: string, above: readonly string[]): Layer {
     resources,
     retries: merged<Retries>((layer) => layer.retries, plan.retries),
     estimate: merged<Assumptions>((layer) => layer.estimate, plan.estimate),
-    phases: uniquePhases([...inherited, ...own]),
+    phases: startConditions(plan.start, uniquePhases([...inherited, ...own]), at),
     files: [...new Set([...included.flatMap((layer) => layer.files), file])],
   };
 }
@@ -295,6 +300,24 @@ function checkSeeds(seeds: readonly number[] | undefined, origin: string): void 
   throw wrong(origin, `seed ${repeated} is there twice`, 'each seed gives one run: name it once');
 }
 
+function startConditions(start: PlanFile['start'], phases: readonly OpenPhase[], at: Locate): OpenPhase[] {
+  const names = phases.map(({ file }) => file.name);
+  for (const [i, condition] of start.entries()) {
+    const unknown = condition.phases.find((name) => !names.includes(name));
+    if (unknown !== undefined) {
+      throw wrong(at(['start', i]), `there is no phase ${unknown}`, suggestion(unknown, names));
+    }
+  }
+  return phases.map((phase) => {
+    const mine = start.filter((condition) => condition.phases.includes(phase.file.name));
+    return {
+      ...phase,
+      after: [...new Set([...phase.after, ...mine.flatMap((condition) => condition.after)])],
+      gate: mine.findLast((condition) => condition.gate !== undefined)?.gate ?? phase.gate,
+    };
+  });
+}
+
 /** The same file may be included along two ways; its phases count once. */
 function uniquePhases(phases: readonly OpenPhase[]): OpenPhase[] {
   return phases.filter(
@@ -305,7 +328,7 @@ function uniquePhases(phases: readonly OpenPhase[]): OpenPhase[] {
 
 function refuseCircles(phases: readonly OpenPhase[]): void {
   const waits = new Map(
-    phases.map(({ file }) => [file.name, [...file.after, ...(file.gate ? [file.gate.phase] : [])]]),
+    phases.map(({ file, after, gate }) => [file.name, [...after, ...(gate ? [gate.phase] : [])]]),
   );
   const visit = (name: string, trail: readonly string[]): void => {
     if (trail.includes(name)) {

@@ -1,0 +1,74 @@
+/** An experiment's status as people read it. */
+import type { CellStatus, ExperimentStatus } from '../experiments/index.js';
+import { formatHours } from './format.js';
+
+const ORDER = ['running', 'failed', 'preempted', 'queued', 'done'] as const;
+const LONGEST = 30;
+
+/** @param options `onlyOpen`: leave out what is done; `limit`: rows at most */
+export async function statusTable(
+  status: ExperimentStatus,
+  options: { readonly onlyOpen?: boolean; readonly limit?: number } = {},
+): Promise<string> {
+  const { counts, cells, etaSeconds, others } = status;
+  const shown = cells
+    .filter(({ state }) => options.onlyOpen !== true || state.kind !== 'done')
+    .sort((a, b) => ORDER.indexOf(a.state.kind) - ORDER.indexOf(b.state.kind));
+  const limit = options.limit ?? shown.length;
+  const summary = [
+    ORDER.map((kind) => `${counts[kind]} ${kind}`).join(', '),
+    ...(etaSeconds === undefined ? [] : [`about ${formatHours(etaSeconds / 3600)} left`]),
+  ].join('; ');
+  if (shown.length === 0) return summary;
+  const { renderTable } = await import('../results/index.js');
+  const table = renderTable({
+    columns: [
+      { title: 'cell' },
+      { title: 'seed', align: 'right' },
+      { title: 'state' },
+      { title: 'step', align: 'right' },
+      { title: 'attempts', align: 'right' },
+      { title: 'ETA', align: 'right' },
+      { title: 'note' },
+    ],
+    rows: shown
+      .slice(0, limit)
+      .map((cell) => [
+        cell.label,
+        cell.seed,
+        cell.state.kind,
+        steps(cell),
+        cell.attempts === 0 ? null : cell.attempts,
+        cell.etaSeconds === undefined ? null : formatHours(cell.etaSeconds / 3600),
+        note(cell),
+      ]),
+  });
+  const more = shown.length > limit ? [`… and ${shown.length - limit} more`] : [];
+  const foreign =
+    others.length === 0
+      ? []
+      : [
+          `${others.length} runs here are not of this plan: ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`,
+        ];
+  return [table, ...more, '', summary, ...foreign].join('\n');
+}
+
+function steps({ state, totalSteps }: CellStatus): string | null {
+  if (state.kind === 'queued') return null;
+  return totalSteps === undefined || totalSteps === 0 ? String(state.step) : `${state.step}/${totalSteps}`;
+}
+
+function note({ state, held, name }: CellStatus): string | null {
+  switch (state.kind) {
+    case 'running':
+      return `${state.phase} on ${state.host}${state.orphan ? ', its runner is gone' : ''}`;
+    case 'failed':
+      return `${state.why}: ${state.error}`.slice(0, 160);
+    case 'preempted':
+      return held ?? (state.why.length > LONGEST ? `${state.why.slice(0, 140)}` : state.why);
+    case 'queued':
+      return held ?? null;
+    case 'done':
+      return name;
+  }
+}
