@@ -30,11 +30,10 @@ export function encoderBatch(texts: readonly ArrayLike<number>[]): EncoderBatch 
 /** bool [B, T], true = real token; null when nothing is padded. */
 export function realTokens(batch: EncoderBatch, device: t.Device): t.Tensor | null {
   if (batch.lengths.every((n) => n === batch.length)) return null;
-  const mask = new Uint8Array(batch.batch * batch.length);
-  batch.lengths.forEach((n, row) => {
-    mask.fill(1, row * batch.length, row * batch.length + n);
+  return t.scope(() => {
+    const lengths = t.fromTypedArray(batch.lengths, [batch.batch, 1], { device });
+    return t.lt(t.arange(0, batch.length, 1, { device }), lengths);
   });
-  return t.fromTypedArray(mask, [batch.batch, batch.length], { device }).to({ dtype: 'bool' });
 }
 
 export abstract class TokenEncoder extends t.nn.Module {
