@@ -15,7 +15,8 @@ import { fileURLToPath } from 'node:url';
  */
 const LAYERS = [
   ['cli'],
-  ['experiments', 'results'],
+  ['results'],
+  ['experiments'],
   ['training', 'pretraining'],
   ['evaluation'],
   ['baselines'],

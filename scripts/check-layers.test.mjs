@@ -29,6 +29,7 @@ test.each([
   ['training/loop.ts', '../wire/index.js'],
   ['training/loop.ts', '../telemetry/index.js'],
   ['experiments/run.ts', '../telemetry/index.js'],
+  ['results/tables.ts', '../experiments/index.js'],
   ['experiments/run.ts', '@latentwire/slurm'],
   ['results/tables.ts', '@latentwire/stats'],
   ['models/decoder.ts', '@latentwire/torch'],
@@ -48,7 +49,7 @@ test.each([
 test.each([
   ['models/decoder.ts', '../training/index.js', "'training' is above 'models'"],
   ['data/squad.ts', '../models/index.js', "'data' and 'models' stand side by side"],
-  ['results/tables.ts', '../experiments/index.js', "'results' and 'experiments' stand side by side"],
+  ['experiments/run.ts', '../results/index.js', "'results' is above 'experiments'"],
   ['wire/encoder.ts', '../objective/index.js', "'objective' is above 'wire'"],
   ['evaluation/score.ts', '../training/index.js', "'training' is above 'evaluation'"],
   ['config/schema.ts', '../data/index.js', "'config' imports no room"],

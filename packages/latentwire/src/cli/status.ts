@@ -35,7 +35,9 @@ export const status: CliCommand = {
     let now = look();
     while (watch === true && now.counts.queued + now.counts.running + now.counts.preempted > 0) {
       const rows = Math.max(5, (process.stderr.rows ?? 40) - 6);
-      process.stderr.write(`${process.stderr.isTTY ? CLEAR : ''}${await statusTable(now, { limit: rows })}\n`);
+      process.stderr.write(
+        `${process.stderr.isTTY ? CLEAR : ''}${await statusTable(now, { limit: rows })}\n`,
+      );
       await new Promise((resolve) => setTimeout(resolve, 1000 * interval));
       now = look();
     }

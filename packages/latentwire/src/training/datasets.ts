@@ -14,8 +14,11 @@ import {
 } from '../data/index.js';
 import { fetchDatasetFiles } from '../models/hub/index.js';
 
+const DEV_SUBSET_SEED = 42;
+
 /**
- * A seeded subset of the training split (`samples`) or of the evaluation split (`eval_samples`).
+ * A seeded subset of the training split (`samples`), or a fixed one of the evaluation split
+ * (`eval_samples`).
  * @param fetch by default from the hub, into the cache that Python's tools share
  */
 export async function loadSplit(
@@ -32,7 +35,9 @@ export async function loadSplit(
   const file = split === 'train' ? config.data.train_file : config.data.dev_file;
   const { examples } = await loadDataset(dataset, await locateDataset({ dataset, split, file, fetch }));
   const wanted = split === 'train' ? config.data.samples : config.evaluation.eval_samples;
-  const order = random.epochOrder(examples.length, root.stream(`subset-${split}`), 0);
+  // Every run is asked the same questions, whatever its seed: runs can then be compared question by question.
+  const seeds = split === 'dev' ? new random.RandomRoot(DEV_SUBSET_SEED) : root;
+  const order = random.epochOrder(examples.length, seeds.stream(`subset-${split}`), 0);
   return takeSubset(examples, wanted, order);
 }
 
