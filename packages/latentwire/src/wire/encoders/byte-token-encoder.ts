@@ -5,7 +5,7 @@
  */
 import * as t from '@latentwire/torch';
 import { indexTensor } from '../compose.js';
-import { type EncoderBatch, realTokens, TokenEncoder } from './token-encoder.js';
+import { type EncoderBatch, TokenEncoder } from './token-encoder.js';
 
 export interface ByteTokenEncoderOptions extends t.nn.ParameterOptions {
   readonly width: number;
@@ -42,6 +42,8 @@ export class ByteTokenEncoder extends TokenEncoder {
   readonly embed: t.nn.Embedding;
   readonly layers: readonly TransformerLayer[];
   readonly norm: t.nn.LayerNorm;
+  /** Position table, made when it is first needed. */
+  #positions: t.Tensor | null = null;
 
   constructor(options: ByteTokenEncoderOptions) {
     super();
@@ -53,17 +55,30 @@ export class ByteTokenEncoder extends TokenEncoder {
     this.norm = new t.nn.LayerNorm(width, 1e-5, options);
   }
 
-  states(batch: EncoderBatch): t.Tensor {
+  states(batch: EncoderBatch, real: t.Tensor | null): t.Tensor {
     const ids = indexTensor(batch.ids, [batch.batch, batch.length], this.device);
-    const positions = t.fromTypedArray(sinusoids(batch.length, this.width), [batch.length, this.width], {
-      device: this.device,
-    });
-    const real = realTokens(batch, this.device);
     const mask = real === null ? null : t.view(real, [batch.batch, 1, 1, batch.length]);
-    let x = t.add(this.embed.forward(ids), positions);
+    let x = t.add(this.embed.forward(ids), this.#positionsOf(batch.length));
     // A scope per layer frees its temporaries at once; what backward needs, the graph keeps.
     for (const layer of this.layers) x = t.scope(() => layer.forward(x, mask));
     return this.norm.forward(x);
+  }
+
+  override dispose(): void {
+    super.dispose();
+    this.#positions?.dispose();
+  }
+
+  /** [T, D] */
+  #positionsOf(length: number): t.Tensor {
+    if (this.#positions === null || this.#positions.size(0) < length) {
+      this.#positions?.dispose();
+      // Powers of two, so that growing texts do not rebuild the table at each step.
+      const rows = 2 ** Math.ceil(Math.log2(Math.max(length, 256)));
+      const table = sinusoids(rows, this.width);
+      this.#positions = t.keep(t.fromTypedArray(table, [rows, this.width], { device: this.device }));
+    }
+    return t.narrow(this.#positions, 0, 0, length);
   }
 }
 

@@ -51,11 +51,8 @@ export class Encoder extends t.nn.Module {
    */
   encode(batch: EncoderBatch, shared: LatentCounts): t.Tensor {
     return t.scope(() => {
-      const tokens: TokenStates = {
-        states: this.tokens.states(batch),
-        lengths: batch.lengths,
-        real: realTokens(batch, this.device),
-      };
+      const real = realTokens(batch, this.device);
+      const tokens: TokenStates = { states: this.tokens.states(batch, real), lengths: batch.lengths, real };
       const common = withoutPadding(this.shared.forward(tokens, shared), shared);
       const own = this.private.map((head) => head.forward(tokens, this.#privateLen));
       return own.length === 0 ? common : t.cat([...own, common], 1);

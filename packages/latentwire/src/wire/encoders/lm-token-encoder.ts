@@ -12,7 +12,7 @@ import {
 } from '../../models/decoder/index.js';
 import { indexTensor } from '../compose.js';
 import { LoraLayers } from './lora.js';
-import { type EncoderBatch, realTokens, TokenEncoder } from './token-encoder.js';
+import { type EncoderBatch, TokenEncoder } from './token-encoder.js';
 
 export interface LmTokenEncoderOptions {
   /** What trains: all weights but the output head, low-rank changes of the matrices, or nothing. */
@@ -60,9 +60,9 @@ export class LmTokenEncoder extends TokenEncoder {
     yield* super.namedParameters(prefix);
   }
 
-  states(batch: EncoderBatch): t.Tensor {
-    if (this.options.train === 'nothing') return t.noGrad(() => this.#states(batch));
-    return this.#states(batch);
+  states(batch: EncoderBatch, real: t.Tensor | null): t.Tensor {
+    if (this.options.train === 'nothing') return t.noGrad(() => this.#states(batch, real));
+    return this.#states(batch, real);
   }
 
   override dispose(): void {
@@ -70,13 +70,12 @@ export class LmTokenEncoder extends TokenEncoder {
     this.#model.dispose();
   }
 
-  #states(batch: EncoderBatch): t.Tensor {
+  #states(batch: EncoderBatch, valid: t.Tensor | null): t.Tensor {
     const { config, device } = this.#model;
     const weights = this.#computeWeights();
     const ids = indexTensor(batch.ids, [batch.batch, batch.length], device);
     const rows = t.embedding(weights.embed, ids);
     const embeds = config.embeddingScale === 1 ? rows : t.mul(rows, config.embeddingScale);
-    const valid = realTokens(batch, device);
     const hidden = this.#model.hidden(
       embeds,
       { causal: this.options.causal, valid, rightPadded: true },

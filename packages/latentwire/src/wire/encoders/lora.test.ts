@@ -4,7 +4,7 @@ import { namedWeights } from '../../models/decoder/index.js';
 import { tinyModel } from '../tiny-model.fixture.js';
 import { LmTokenEncoder } from './lm-token-encoder.js';
 import { Lora } from './lora.js';
-import { encoderBatch } from './token-encoder.js';
+import { encoderBatch, realTokens } from './token-encoder.js';
 
 const batch = encoderBatch([Int32Array.from([3, 4, 5, 6]), Int32Array.from([7, 8])]);
 const options = { causal: true, computeDtype: 'float32' } as const;
@@ -30,7 +30,9 @@ describe('Lora', () => {
   it('starts as the frozen model', () => {
     t.scope(() => {
       const [tuned, frozen] = [encoder({ loraRank: 4 }), encoder('nothing')];
-      expect(tuned.states(batch).toArray()).toEqual(frozen.states(batch).toArray());
+      expect(tuned.states(batch, realTokens(batch, 'cpu')).toArray()).toEqual(
+        frozen.states(batch, realTokens(batch, 'cpu')).toArray(),
+      );
       tuned.dispose();
       frozen.dispose();
     });
@@ -39,7 +41,7 @@ describe('Lora', () => {
   it('trains the low-rank parts alone, and through them changes the states', () => {
     t.scope(() => {
       const tuned = encoder({ loraRank: 4 });
-      const before = tuned.states(batch);
+      const before = tuned.states(batch, realTokens(batch, 'cpu'));
       t.backward(t.sum(t.mul(before, t.randn(before.shape))));
       // A has no gradient yet in value, because B is zero; B has.
       for (const [name, p] of tuned.namedParameters()) {
@@ -47,7 +49,7 @@ describe('Lora', () => {
         if (name.endsWith('.up')) expect(t.max(t.abs(p.grad!)).item()).toBeGreaterThan(0);
         t.noGrad(() => t.add_(p, p.grad!, -0.1));
       }
-      expect(tuned.states(batch).toArray()).not.toEqual(before.toArray());
+      expect(tuned.states(batch, realTokens(batch, 'cpu')).toArray()).not.toEqual(before.toArray());
       tuned.dispose();
     });
   });

@@ -44,6 +44,7 @@ export abstract class TokenEncoder extends t.nn.Module {
   /**
    * States [B, T, W], in any float dtype. A real token's state depends on its own text only, never on padding or on
    * other rows; states of padding are meaningless.
+   * @param real `realTokens(batch)`
    */
-  abstract states(batch: EncoderBatch): t.Tensor;
+  abstract states(batch: EncoderBatch, real: t.Tensor | null): t.Tensor;
 }
