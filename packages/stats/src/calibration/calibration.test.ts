@@ -111,5 +111,8 @@ describe('the saved full run', () => {
     expect(saved.null.map(name).sort()).toEqual(nullScenarios().map(name).sort());
     expect(saved.coverage).toHaveLength(coverageScenarios().length);
     expect(saved.power).toHaveLength(powerScenarios().length);
+    expect(saved.null.filter(({ holds }) => !holds)).toEqual([]);
+    expect(saved.power.filter(({ holds }) => !holds)).toEqual([]);
+    expect(saved.coverage.filter(({ claim, holds }) => claim !== 'report' && !holds)).toEqual([]);
   });
 });
