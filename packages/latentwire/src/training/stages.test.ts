@@ -16,6 +16,7 @@ const plan: StagePlan = {
   kToken: off,
   kd: { weight: 2, warmup: 0.5 },
   manifold: off,
+  roundedFrom: 0,
 };
 
 const share = fc.double({ min: 0, max: 0.999, noNaN: true });
@@ -76,6 +77,17 @@ describe('stageAt', () => {
 
   it('needs no descent when texts are shorter than M', () => {
     expect(stageAt({ ...plan, startExpansion: 10 / 32 }, 0.1).expansion).toBe(1);
+  });
+
+  it('rounds from the asked share of the run on, in whatever stage that is', () => {
+    for (const roundedFrom of [0, 0.2, 0.45, 0.7, 1]) {
+      const rounded = Array.from(
+        { length: 100 },
+        (_, i) => stageAt({ ...plan, roundedFrom }, i / 100).rounded,
+      );
+      expect(rounded.indexOf(true)).toBe(roundedFrom === 1 ? -1 : Math.round(roundedFrom * 100));
+      expect(rounded.filter((r) => r)).toHaveLength(Math.round((1 - roundedFrom) * 100));
+    }
   });
 });
 

@@ -27,6 +27,8 @@ export interface Stage {
   readonly expansion: number;
   /** The same as a number of vectors, for a wire that has M for every text. */
   readonly latents: number;
+  /** Whether the numbers of a message are rounded to the bits it will have. */
+  readonly rounded: boolean;
 }
 
 /** A weight that rises linearly from 0 over the first `warmup` (a share) of the stages with answers. */
@@ -52,6 +54,8 @@ export interface StagePlan {
   readonly kToken: ScheduledWeight;
   readonly kd: ScheduledWeight;
   readonly manifold: ScheduledWeight;
+  /** Share of the run before numbers are rounded. */
+  readonly roundedFrom: number;
 }
 
 // Shares of the pretraining part.
@@ -73,6 +77,7 @@ export function stageAt(plan: StagePlan, progress: number): Stage {
     weights: { ...NO_ANSWERS, alignment: 0, reconstruction: 0, ...weights },
     expansion,
     latents: Math.round(latents * expansion),
+    rounded: progress >= plan.roundedFrom,
   });
   const within = progress / pretrain;
   if (within < ALIGNMENT) return stage('alignment', start, { alignment: 1 });
@@ -102,12 +107,13 @@ function answerStage(plan: StagePlan, progress: number, pretrain: number): Stage
     },
     expansion: 1,
     latents: plan.latents,
+    rounded: progress >= plan.roundedFrom,
   };
 }
 
 /** What a configuration asks for. @param tokens mean tokens of a text: its encoder's or its readers', the fewer */
 export function stagePlan(
-  { objective }: Pick<RunConfig, 'objective'>,
+  { objective, wire }: Pick<RunConfig, 'objective' | 'wire'>,
   layout: LatentLayout,
   tokens: number,
   finest: number,
@@ -123,6 +129,7 @@ export function stagePlan(
     kToken: { weight: objective.k_token_weight, warmup: objective.k_token_warmup },
     kd: { weight: distillationWeight({ objective }), warmup: objective.kd_warmup },
     manifold: { weight: objective.manifold_weight, warmup: objective.manifold_warmup },
+    roundedFrom: wire.bits_start,
   };
 }
 

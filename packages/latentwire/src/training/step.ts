@@ -44,7 +44,7 @@ export interface StepOptions {
   /** 0 = no clipping */
   readonly maxGradNorm: number;
   /** Latents of this step and the weight of each part of the objective; a part of weight 0 is not computed. */
-  readonly stage: Pick<Stage, 'expansion' | 'weights'>;
+  readonly stage: Pick<Stage, 'expansion' | 'weights'> & Partial<Pick<Stage, 'rounded'>>;
   /** K, early answer tokens with a term of their own. */
   readonly k: number;
   /** Readers of this step; default: all. */
@@ -87,7 +87,7 @@ export function trainStep(
         const texts = microBatchTexts(data, indices, weights, continues);
         const batch = encoderBatch(texts.tokens);
         const shared = wire.layout.shared(batch.lengths, options.stage.expansion);
-        const z = wire.encode(batch, shared);
+        const z = wire.encode(batch, shared, options.stage.rounded);
         const losses: t.Tensor[] = [];
         let read = batch.lengths.reduce((a, b) => a + b, 0);
         for (const k of active) {

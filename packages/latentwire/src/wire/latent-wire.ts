@@ -30,9 +30,15 @@ export class LatentWire extends t.nn.Module {
   /**
    * Texts -> Z as it arrives, [B, n·P + max S, d_z], in the order that `LatentLayout` states.
    * @param shared S per text; training may begin with more latents than the wire will have
+   * @param sent false = Z as the encoder made it; training may begin without rounding
    */
-  encode(batch: EncoderBatch, shared: LatentCounts = this.layout.shared(batch.lengths)): t.Tensor {
-    return this.#transmit(this.encoder.encode(batch, shared));
+  encode(
+    batch: EncoderBatch,
+    shared: LatentCounts = this.layout.shared(batch.lengths),
+    sent = true,
+  ): t.Tensor {
+    const z = this.encoder.encode(batch, shared);
+    return sent ? this.#transmit(z) : z;
   }
 
   /**
