@@ -49,6 +49,22 @@ describe('latentwire train', () => {
     expect(again.code).toBe(0);
     expect(scores(again.json)).toEqual(scores(trained.json));
 
+    const fewer = await latentwire(
+      'eval',
+      '--save-dir',
+      directory,
+      '--eval-samples',
+      '5',
+      '--eval-modes',
+      'text',
+    );
+    expect(fewer.code).toBe(0);
+    expect(readPredictionRows(path.join(directory, 'predictions.jsonl'))).toHaveLength(5);
+    const other = await latentwire('train', ...settings(directory), '--lr', '0.5');
+    expect(other.json.error).toMatchObject({
+      message: expect.stringContaining('optimizer.lr was 0.001, is now 0.5'),
+    });
+
     const twin = await latentwire('train', ...settings(temporary('twin')));
     expect(scores(twin.json)).toEqual(scores(trained.json));
     const losses = (run: string) =>

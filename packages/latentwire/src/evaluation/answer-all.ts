@@ -98,12 +98,12 @@ function ofSource(source: AnswerSource, options: AnswerAllOptions): Batch[] {
         multiline: task.multiline,
         targets: await goldTargets(source, questions),
       });
-      return questions.map(({ id, answers }, k): PredictionRow => {
+      return questions.map(({ id, contextId: context_id, answers }, k): PredictionRow => {
         const prediction = predictions[k]!;
         const { exactMatch: em, f1 } = score(prediction, answers);
         const gold = likelihoods![k]!;
         return {
-          ...{ id, mode: source.mode, model: source.reader.name, prediction, answers, em, f1 },
+          ...{ id, context_id, mode: source.mode, model: source.reader.name, prediction, answers, em, f1 },
           ...{ nll: gold.nll, nll_tokens: gold.tokens, first_token_rank: gold.firstTokenRank },
         };
       });
@@ -133,10 +133,13 @@ function jointBatches(options: AnswerAllOptions): Batch[] {
           (source, i) => given[source]!.get(examples[i]!.id)!,
         );
         return indices.map((i, k): PredictionRow => {
-          const { id, answers } = examples[i]!;
+          const { id, contextId: context_id, answers } = examples[i]!;
           const { prediction, scores } = chosen[k]!;
           const { exactMatch: em, f1 } = score(prediction, answers);
-          return { id, mode: 'joint', model, prediction, answers, em, f1, candidate_scores: scores };
+          return {
+            ...{ id, context_id, mode: 'joint', model, prediction, answers, em, f1 },
+            candidate_scores: scores,
+          };
         });
       },
     });

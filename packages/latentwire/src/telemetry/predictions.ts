@@ -14,6 +14,8 @@ export interface PredictionRow {
   /** How it was answered: `text`, `latent`, … (see `ANSWER_MODES`). */
   readonly mode: string;
   readonly prediction: string;
+  /** The same for all questions about one context: clusters for statistics. */
+  readonly context_id?: string;
   /** All gold answers. */
   readonly answers: readonly string[];
   /** 0 or 1 */

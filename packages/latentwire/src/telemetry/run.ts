@@ -25,6 +25,8 @@ export interface OpenRunOptions {
   readonly config: RunConfig;
   /** When the run exists with other settings: refuse (default), or start anew with these. */
   readonly onConfigChange?: 'refuse' | 'replace';
+  /** Groups of settings that may have changed all the same: to score a run again, `evaluation`. */
+  readonly mayChange?: readonly (keyof RunConfig)[];
   /** Version of libtorch, for environment.json. */
   readonly torch?: string | null;
   /** Copy stdout and stderr into logs/; true by default. */
@@ -132,7 +134,7 @@ export async function openRun(name: string, options: OpenRunOptions): Promise<Ru
   const previous = readStatus(paths.status);
   const before = readDocument(paths.config);
   if (before !== undefined && (options.onConfigChange ?? 'refuse') === 'refuse')
-    refuseChange(id, before, config);
+    refuseChange(id, before, config, options.mayChange ?? []);
   const attempt = (previous?.attempt ?? 0) + 1;
 
   const earlier = readDocument(paths.environment) as
@@ -188,8 +190,16 @@ function createFolders(paths: RunPaths): void {
 }
 
 /** Settings marked `operational` may differ between attempts: they do not change the result. */
-function refuseChange(id: RunId, before: unknown, config: RunConfig): void {
-  const changed = diffConfigs(before, config).filter(({ path }) => findField(path)?.operational !== true);
+function refuseChange(
+  id: RunId,
+  before: unknown,
+  config: RunConfig,
+  mayChange: readonly (keyof RunConfig)[],
+): void {
+  const changed = diffConfigs(before, config).filter(({ path }) => {
+    const field = findField(path);
+    return field?.operational !== true && !mayChange.some((group) => group === field?.group);
+  });
   if (changed.length === 0) return;
   const list = changed.map(
     ({ path, before: was, after }) =>

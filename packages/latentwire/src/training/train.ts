@@ -2,7 +2,14 @@
 import * as t from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
-import { type Logger, openRun, type Run, type RunMetrics, runLocation } from '../telemetry/index.js';
+import {
+  type Logger,
+  type OpenRunOptions,
+  openRun,
+  type Run,
+  type RunMetrics,
+  runLocation,
+} from '../telemetry/index.js';
 import { encoderLimit } from '../wire/index.js';
 import { evaluateConfigured, isBaselineRun } from './baseline-run.js';
 import { checkpointPath, loadWire, saveWire } from './checkpoint.js';
@@ -48,7 +55,7 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
 /** Scores the saved wire of a run again, with the evaluation settings of `config`. */
 export async function evaluateSaved(config: RunConfig, io: TrainIo): Promise<TrainReport> {
   requireModels(config);
-  return withRun(config, io, async (run, session) => {
+  return withRun(config, { ...io, mayChange: ['evaluation'] }, async (run, session) => {
     const step = loadWire(session.wire, run.paths);
     io.logger.info('loaded', { checkpoint: checkpointPath(run.paths), step });
     const metrics = await score(run, session, step, null, io.logger);
@@ -58,11 +65,12 @@ export async function evaluateSaved(config: RunConfig, io: TrainIo): Promise<Tra
 
 async function withRun(
   config: RunConfig,
-  io: TrainIo,
+  io: TrainIo & Pick<OpenRunOptions, 'mayChange'>,
   body: (run: Run, session: Session) => Promise<TrainReport>,
 ): Promise<TrainReport> {
   const { root, name } = runLocation(config.run.save_dir);
-  const run = await openRun(name, { root, config, torch: t.addonInfo().torch });
+  const { mayChange = [] } = io;
+  const run = await openRun(name, { root, config, torch: t.addonInfo().torch, mayChange });
   let session: Session | undefined;
   try {
     session = await openSession(config, io.logger);
