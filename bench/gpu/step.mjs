@@ -77,7 +77,7 @@ function bench(name, way) {
     statistics: null,
     share: 1,
   };
-  const steps = new t.cuda.RecordedSteps({ enabled: way === 'graph' });
+  const steps = new t.cuda.RecordedSteps({ mode: way === 'graph' ? 'capture' : 'off' });
   t.optim.allocateGradients(params);
   const body = () =>
     t.scope(() => {

@@ -84,8 +84,18 @@ describe('a recorded step', () => {
     native.forgetStep(recorded);
   });
 
+  it('rehearses: the values of plain runs, and a count of steps that could not have been launched', () => {
+    using steps = new RecordedSteps({ mode: 'rehearse' });
+    using weight = t.keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32' }), [4, 3])).setRequiresGrad();
+    const losses = [0, 1, 2, 1, 2].map((i) =>
+      t.scope(() => steps.run('k', () => step(weight, [i], i === 1 ? 2 : 1)).item()),
+    );
+    expect(losses).toEqual([5 / 3, 200 / 3, 149 / 3, 200 / 3, 149 / 3].map(Math.fround));
+    expect(steps.counts).toEqual({ plain: 4, recorded: 1, launched: 0, mismatches: 1 });
+  });
+
   it('runs plainly where no graph can be captured', () => {
-    using steps = new RecordedSteps({ enabled: false });
+    using steps = new RecordedSteps({ mode: 'off' });
     using weight = t.keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32' }), [4, 3])).setRequiresGrad();
     const losses = [0, 1, 2].map((i) => t.scope(() => steps.run('k', () => step(weight, [i], 1)).item()));
     expect(losses).toEqual([5 / 3, 50 / 3, 149 / 3].map(Math.fround));
@@ -95,7 +105,7 @@ describe('a recorded step', () => {
 
 describe.skipIf(!native.graphsAvailable())('a captured step', () => {
   it('gives the values of plain runs, on new data each time', () => {
-    const plain = new RecordedSteps({ enabled: false });
+    const plain = new RecordedSteps({ mode: 'off' });
     const captured = new RecordedSteps();
     const run = (steps: RecordedSteps): number[] => {
       using weight = t

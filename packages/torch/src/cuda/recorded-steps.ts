@@ -28,18 +28,26 @@ export class RecordedSteps implements Disposable {
   readonly #recordings = new Map<string, Recording>();
   /** How often a key was run plainly: the first time makes tables and workspaces, the second is recorded. */
   readonly #seen = new Map<string, number>();
-  readonly #capture: boolean;
+  readonly #mode: 'capture' | 'rehearse' | 'off';
   readonly #limit: number;
   #counts = { plain: 0, recorded: 0, launched: 0, mismatches: 0 };
 
   /**
-   * @param options.enabled default: whether this machine can capture graphs. False runs everything plainly.
+   * @param options.mode `capture` (default) launches graphs where this machine can, `off` runs everything plainly.
+   * `rehearse` runs plainly too, but walks each recording first: it tells on any machine whether steps are fit to be
+   * captured.
    * @param options.limit most recordings kept; keys beyond it run plainly
    */
-  constructor(options: { enabled?: boolean; limit?: number } = {}) {
-    this.#capture = (options.enabled ?? true) && native.graphsAvailable();
-    this.#limit = options.limit ?? 256;
-    if (this.#capture) native.useOwnStream();
+  constructor(options: { mode?: 'capture' | 'rehearse' | 'off'; limit?: number } = {}) {
+    const { mode = 'capture', limit = 256 } = options;
+    this.#mode = mode === 'capture' && !native.graphsAvailable() ? 'off' : mode;
+    this.#limit = limit;
+    if (this.#mode === 'capture') native.useOwnStream();
+  }
+
+  /** Whether graphs are captured here. */
+  get capturing(): boolean {
+    return this.#mode === 'capture';
   }
 
   get counts(): RecordedStepCounts {
@@ -52,13 +60,14 @@ export class RecordedSteps implements Disposable {
    * @returns the result of `body`; its tensors are overwritten by the next run of any key, so read them before that
    */
   run<T>(key: string, body: () => T): T {
-    if (!this.#capture) return this.#plain(body);
+    if (this.#mode === 'off') return this.#plain(body);
     const recording = this.#recordings.get(key);
     if (recording !== undefined) {
       const walked = walk(recording.step, body);
       if (walked.whole) {
-        native.launch(recording.step, true);
         this.#counts.launched++;
+        if (this.#mode === 'rehearse') return body();
+        native.launch(recording.step, true);
         return walked.result as T;
       }
       native.forgetStep(recording.step);
@@ -70,9 +79,9 @@ export class RecordedSteps implements Disposable {
     const seen = this.#seen.get(key) ?? 0;
     this.#seen.set(key, seen + 1);
     if (seen < 1 || this.#recordings.size >= this.#limit) return this.#plain(body);
-    const { step, result } = record(body, true);
+    const { step, result } = record(body, this.capturing);
     this.#recordings.set(key, { step, result });
-    native.launch(step, false);
+    if (this.capturing) native.launch(step, false);
     this.#counts.recorded++;
     return result;
   }
