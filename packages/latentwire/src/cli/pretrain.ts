@@ -11,6 +11,7 @@ interface PretrainFlags {
   readonly questions: string;
   readonly lr: string;
   readonly evalQuestions: string;
+  readonly init?: string;
   readonly device: string;
 }
 
@@ -30,6 +31,7 @@ export const pretrain: CliCommand = {
       .option('--questions <n>', 'questions about each context', '6')
       .option('--lr <x>', 'peak learning rate, per step', '0.002')
       .option('--eval-questions <n>', 'held-out questions of the final measurement', '1000')
+      .option('--init <folder>', 'go on from this model of the same design, on full contexts from the start')
       .option('--device <device>', 'auto, cpu, cuda or cuda:N', 'auto'),
   async run({ options, logger }) {
     const o = options as unknown as PretrainFlags;
@@ -41,6 +43,7 @@ export const pretrain: CliCommand = {
       contexts: whole(o.contexts, '--contexts', 1),
       questions: whole(o.questions, '--questions', 1),
       lr: positive(o.lr, '--lr'),
+      init: o.init ?? null,
       evaluationQuestions: whole(o.evalQuestions, '--eval-questions', 1),
     };
     const { resolveDevice } = await import('../models/index.js');

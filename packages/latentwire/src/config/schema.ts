@@ -50,10 +50,23 @@ export const runConfigSchema = z.strictObject({
       min: 1,
       default: 10_000,
     }),
+    token_cache: optionalText('folder of tokenised datasets; none: ~/.cache/latentwire/tokens', {
+      operational: true,
+    }),
+    token_cache_mb: integer('most that tokenised datasets may take on disk, in MiB; 0: keep none', {
+      min: 0,
+      default: 2048,
+      operational: true,
+    }),
   }),
   facts: group('Contexts of the generated dataset `facts`', {
     people: integer('people told of in one context', { flag: 'facts-people', min: 1, max: 4, default: 2 }),
     each: integer('facts about each of them', { flag: 'facts-each', min: 1, max: 5, default: 3 }),
+    questions: choice(
+      'kinds of question; attribute: what is said of a named person; all: also who it is said of, and two hops',
+      ['all', 'attribute'],
+      { flag: 'facts-questions', default: 'all' },
+    ),
   }),
   encoder: group('What turns text into latents', {
     type: choice(
@@ -120,9 +133,9 @@ export const runConfigSchema = z.strictObject({
     ),
     latent_private_len: integer('latents for each model alone', { min: 0, max: 1024, default: 0 }),
     d_z: integer('width of a latent vector, in numbers', { min: 1, max: 16_384, default: 256 }),
-    bits: integer('bits per number of a message: 2 to 8, 16 (half) or 32 (float), in training as well', {
+    bits: integer('bits per number of a message: 1 to 8, 16 (half) or 32 (float), in training as well', {
       flag: 'wire-bits',
-      min: 2,
+      min: 1,
       max: 32,
       default: 32,
     }),

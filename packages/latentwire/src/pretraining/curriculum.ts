@@ -26,13 +26,23 @@ interface Stage {
 const STAGES: readonly Stage[] = [
   { shapes: [{ people: 1, facts: 1 }], crowd: 3, deadline: 0.06 },
   { shapes: [{ people: 1, facts: 2 }], crowd: 2.25, deadline: 0.1 },
-  { shapes: [{ people: 2, facts: 1 }], crowd: 2, deadline: 0.2 },
+  {
+    // Four people punish guessing who is meant twice as much as two.
+    shapes: [
+      { people: 2, facts: 1 },
+      { people: 4, facts: 1 },
+    ],
+    crowd: 1.5,
+    deadline: 0.2,
+  },
   { shapes: [{ people: 2, facts: 2 }], crowd: 1.5, deadline: 0.35 },
   {
     shapes: [
       { people: 2, facts: 2 },
       { people: 2, facts: 3 },
       { people: 2, facts: 4 },
+      { people: 4, facts: 1 },
+      { people: 3, facts: 2 },
     ],
     crowd: 1,
     deadline: 1,
@@ -63,12 +73,16 @@ export class Curriculum {
    * @param stream draws the lesson of each step, by step number.
    * @param contexts per step at full length.
    * @param totalSteps of the training, for the deadlines.
+   * @param mastered starts at the last stage: the model has gone through the others before.
    */
   constructor(
     private readonly stream: random.RandomStream,
     private readonly contexts: number,
     private readonly totalSteps: number,
-  ) {}
+    mastered = false,
+  ) {
+    if (mastered) this.#stage = LAST;
+  }
 
   /** 0 for the smallest contexts. */
   get stage(): number {

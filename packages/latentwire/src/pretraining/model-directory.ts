@@ -2,7 +2,7 @@
  * Writes a model as an ordinary Hugging Face directory: config.json, model.safetensors (bf16), tokenizer.json,
  * tokenizer_config.json. Every loader of Llama and Qwen2 checkpoints reads it.
  */
-import { mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import * as t from '@latentwire/torch';
 import type { DecoderWeights, ModelConfig } from '../models/index.js';
@@ -12,11 +12,22 @@ import { type TrainedTokenizer, tokenizerConfigJson, tokenizerJson } from './tok
 
 export const WEIGHTS_FILE = 'model.safetensors';
 
+const TOKENIZER_FILE = 'tokenizer.json';
+const TOKENIZER_CONFIG_FILE = 'tokenizer_config.json';
+
 /** Makes the folder and writes what the tokenizer needs. */
 export function writeTokenizerFiles(folder: string, tokenizer: TrainedTokenizer, maxPositions: number): void {
   mkdirSync(folder, { recursive: true });
-  writeFileAtomic(path.join(folder, 'tokenizer.json'), `${JSON.stringify(tokenizerJson(tokenizer))}\n`);
-  writeJsonAtomic(path.join(folder, 'tokenizer_config.json'), tokenizerConfigJson(tokenizer, maxPositions));
+  writeFileAtomic(path.join(folder, TOKENIZER_FILE), `${JSON.stringify(tokenizerJson(tokenizer))}\n`);
+  writeJsonAtomic(path.join(folder, TOKENIZER_CONFIG_FILE), tokenizerConfigJson(tokenizer, maxPositions));
+}
+
+/** Makes the folder and puts the tokenizer of another model in it. */
+export function copyTokenizerFiles(from: string, folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const file of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE]) {
+    copyFileSync(path.join(from, file), path.join(folder, file));
+  }
 }
 
 /** Writes config.json and the weights, rounded to bf16. */

@@ -171,6 +171,7 @@ describe('pretrain', () => {
     contexts: 2,
     questions: 3,
     lr: 1e-3,
+    init: null,
     evaluationQuestions: 8,
     logger: silentLogger,
   });
@@ -188,6 +189,21 @@ describe('pretrain', () => {
     expect(result.text.questions).toBe(8);
     expect(result.noContext.f1).toBeLessThanOrEqual(0.25);
     expect(result.parameters).toBeGreaterThan(100_000);
+  });
+
+  it('goes on from a saved model, with its tokenizer, at the full contexts', async () => {
+    const first: PretrainStep[] = [];
+    await pretrain(options('first'));
+    const init = path.join(folder, 'first');
+    const result = await pretrain({ ...options('second'), init, onStep: (step) => first.push(step) });
+    expect(first[0]!.loss).toBeLessThan(Math.log(modelDesign('tiny-llama').config.vocabSize) - 0.1);
+    expect(result.stageStarts).toEqual([0]);
+    expect(first[0]!.stage).toBe(4);
+    const [a, b] = ['first', 'second'].map((out) => readFileSync(path.join(folder, out, 'tokenizer.json')));
+    expect(a!.equals(b!)).toBe(true);
+    await expect(pretrain({ ...options('third'), design: 'tiny-qwen2', init })).rejects.toMatchObject({
+      code: 'input',
+    });
   });
 
   it('does not touch a model that is there', async () => {

@@ -5,10 +5,11 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import * as t from '@latentwire/torch';
 import { type FactsExample, factsExample } from '../data/facts/index.js';
 import { LatentWireError } from '../errors.js';
-import { LanguageModel, loadTokenizer, namedWeights } from '../models/index.js';
+import { LanguageModel, loadModel, loadTokenizer, namedWeights } from '../models/index.js';
 import { type Logger, writeJsonAtomic } from '../telemetry/index.js';
 import { PromptFormat, type Reader } from '../wire/index.js';
 import { answerBatch, type FactsBatch, type PartWeights, repeatBatch, retellBatch } from './batch.js';
@@ -17,7 +18,7 @@ import { factsLoss } from './facts-loss.js';
 import { initialiseDecoder } from './initialise.js';
 import { type FactsScore, measureFacts } from './measure.js';
 import { type ModelDesign, modelDesign } from './model-designs.js';
-import { WEIGHTS_FILE, writeModelFiles, writeTokenizerFiles } from './model-directory.js';
+import { copyTokenizerFiles, WEIGHTS_FILE, writeModelFiles, writeTokenizerFiles } from './model-directory.js';
 import { rememberPieces } from './piece-tokenizer.js';
 import { corpusTexts, trainTokenizer } from './tokenizer-files.js';
 
@@ -35,6 +36,8 @@ export interface PretrainOptions {
   readonly questions: number;
   /** Peak learning rate. */
   readonly lr: number;
+  /** Folder of a model of this design to go on from, with its tokenizer; null: random weights. */
+  readonly init: string | null;
   /** Held-out questions of the final measurement. */
   readonly evaluationQuestions: number;
   readonly logger: Logger;
@@ -88,8 +91,10 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   // TensorFloat-32: the weights are rounded to fewer bits in the end.
   if (device !== 'cpu') t.setMatmulPrecision('high');
   const root = new t.random.RandomRoot(options.seed);
-  writeTokenizerFiles(folder, trainTokenizer(design.tokenizer, corpusTexts()), design.config.maxPositions);
-  const reader = await newReader(design, folder, device, root, logger);
+  if (options.init === null) {
+    writeTokenizerFiles(folder, trainTokenizer(design.tokenizer, corpusTexts()), design.config.maxPositions);
+  } else copyTokenizerFiles(options.init, folder);
+  const reader = await newReader(design, options, root);
   const trained = await trainSteps(reader, root, options);
   writeModelFiles(folder, design, reader.model.weights);
   roundWeights(reader.model);
@@ -120,6 +125,7 @@ function commandLine(options: PretrainOptions): string {
     lr: options.lr,
     'eval-questions': options.evaluationQuestions,
     device: options.device,
+    ...(options.init === null ? {} : { init: path.basename(options.init) }),
   };
   const words = Object.entries(flags).map(([flag, value]) => `--${flag} ${value}`);
   return `latentwire pretrain ${words.join(' ')} --out ${path.basename(options.folder)}`;
@@ -127,22 +133,39 @@ function commandLine(options: PretrainOptions): string {
 
 async function newReader(
   design: ModelDesign,
-  folder: string,
-  device: t.Device,
+  { folder, device, init, logger }: PretrainOptions,
   root: t.random.RandomRoot,
-  logger: Logger,
 ): Promise<Reader> {
-  const generator = new t.Generator('cpu', root.stream('init').uint32At(0));
   const { config } = design;
+  const generator = new t.Generator('cpu', root.stream('init').uint32At(0));
+  const model = new LanguageModel(config, initialiseDecoder(config, generator, device));
+  if (init !== null) await copyWeights(init, model, logger);
   return {
     name: design.name,
-    model: new LanguageModel(config, initialiseDecoder(config, generator, device)),
+    model,
     tokenizer: rememberPieces(
       await loadTokenizer(folder, { logger }),
       new RegExp(design.tokenizer.pattern, 'gu'),
     ),
     format: new PromptFormat({ renderChat: null, stopIds: config.eosIds, bosId: config.bosId }),
   };
+}
+
+/** Weights of a saved model of the same design. */
+async function copyWeights(folder: string, model: LanguageModel, logger: Logger): Promise<void> {
+  const { device } = model;
+  const { model: saved } = await loadModel(folder, { device, dtype: 'float32', logger });
+  if (!isDeepStrictEqual(saved.config, model.config)) {
+    throw new LatentWireError(`expected a model of the same design to go on from, got ${folder}`, {
+      code: 'input',
+      hint: 'its config.json differs from what --model makes',
+    });
+  }
+  const weights = namedWeights(saved.weights);
+  t.noGrad(() => {
+    for (const [name, tensor] of namedWeights(model.weights)) t.copy_(tensor, weights.get(name)!);
+  });
+  saved.dispose();
 }
 
 async function trainSteps(
@@ -152,7 +175,7 @@ async function trainSteps(
 ): Promise<{ stageStarts: number[]; finalLoss: number }> {
   const { model } = reader;
   const { steps, lr } = options;
-  const curriculum = new Curriculum(root.stream('lessons'), options.contexts, steps);
+  const curriculum = new Curriculum(root.stream('lessons'), options.contexts, steps, options.init !== null);
   const optimizer = newOptimizer(model);
   const stageStarts = [0];
   const losses: number[] = [];

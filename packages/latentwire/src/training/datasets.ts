@@ -30,7 +30,8 @@ export async function loadSplit(
   const { dataset } = config.data;
   if (dataset === 'facts') {
     const shape = { people: config.facts.people, facts: config.facts.each };
-    return [...loadFacts({ split, samples: factsSamples(config, split), shape }).examples];
+    const kinds = config.facts.questions === 'all' ? {} : { kinds: [config.facts.questions] };
+    return [...loadFacts({ split, samples: factsSamples(config, split), shape, ...kinds }).examples];
   }
   const file = split === 'train' ? config.data.train_file : config.data.dev_file;
   const { examples } = await loadDataset(dataset, await locateDataset({ dataset, split, file, fetch }));

@@ -2,7 +2,7 @@
 import { LatentWireError } from '../../errors.js';
 import { contextIdOf, type Dataset, digestExamples, type Example } from '../example.js';
 import type { Split } from '../locate.js';
-import { type FactsShape, factsExample } from './facts-example.js';
+import { type FactsShape, factsExample, type QuestionKind } from './facts-example.js';
 
 export interface LoadFactsOptions {
   readonly split: Split;
@@ -13,6 +13,8 @@ export interface LoadFactsOptions {
   /** Questions asked of one context. Default 4. */
   readonly questionsPerContext?: number;
   readonly shape?: FactsShape;
+  /** Kinds of question to ask. Default: all. */
+  readonly kinds?: readonly QuestionKind[];
 }
 
 /**
@@ -20,14 +22,15 @@ export interface LoadFactsOptions {
  * @throws LatentWireError `input` when a number is out of range.
  */
 export function loadFacts(options: LoadFactsOptions): Dataset {
-  const { split, samples, seed = 0, questionsPerContext = 4, shape = {} } = options;
+  const { split, samples, seed = 0, questionsPerContext = 4, shape = {}, kinds } = options;
   checkCount('samples', samples);
   checkCount('questionsPerContext', questionsPerContext);
   const examples: Example[] = [];
   for (let i = 0; examples.length < samples; i++) {
     const { context, qa } = factsExample(split, seed, i, shape);
+    const asked = kinds === undefined ? qa : qa.filter(({ kind }) => kinds.includes(kind));
     const contextId = contextIdOf(context);
-    for (const [j, { question, answer, kind }] of qa.slice(0, questionsPerContext).entries()) {
+    for (const [j, { question, answer, kind }] of asked.slice(0, questionsPerContext).entries()) {
       if (examples.length === samples) break;
       const id = `facts-${split}-${seed}-${i}-${j}`;
       examples.push({ id, context, question, answers: [answer], title: kind, contextId });

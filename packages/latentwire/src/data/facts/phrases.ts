@@ -43,8 +43,8 @@ export const WORDINGS: Readonly<Record<Topic, Wording>> = {
   belonging: {
     state: [
       (p) => `${p.name} owns a ${p.colour} ${p.thing}.`,
-      (p) => `The ${p.colour} ${p.thing} belongs to ${p.name}.`,
-      (p) => `A ${p.colour} ${p.thing} is the pride of ${p.name}.`,
+      (p) => `${p.name} is the owner of a ${p.colour} ${p.thing}.`,
+      (p) => `The pride of ${p.name} is a ${p.colour} ${p.thing}.`,
     ],
     ask: [(who) => `What does ${who} own?`, (who) => `Which thing belongs to ${who}?`],
     value: (p) => `${p.colour} ${p.thing}`,
@@ -54,7 +54,7 @@ export const WORDINGS: Readonly<Record<Topic, Wording>> = {
   born: {
     state: [
       (p) => `${p.name} was born in the year ${p.born}.`,
-      (p) => `In ${p.born} the parents of ${p.name} had their child.`,
+      (p) => `The parents of ${p.name} had their child in ${p.born}.`,
       (p) => `The birth of ${p.name} was in ${p.born}.`,
     ],
     ask: [(who) => `When was ${who} born?`, (who) => `In which year was ${who} born?`],
@@ -66,7 +66,7 @@ export const WORDINGS: Readonly<Record<Topic, Wording>> = {
     state: [
       (p) => `The ${p.relation} of ${p.name} is called ${p.relative}.`,
       (p) => `${p.name} has one ${p.relation} whose name is ${p.relative}.`,
-      (p) => `${p.relative} is the ${p.relation} of ${p.name}.`,
+      (p) => `The name of the ${p.relation} of ${p.name} is ${p.relative}.`,
     ],
     ask: [(who, p) => `Who is the ${p.relation} of ${who}?`],
     value: (p) => p.relative,
