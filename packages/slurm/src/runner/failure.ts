@@ -15,6 +15,7 @@ interface Rule {
 }
 
 const RULES: readonly Rule[] = [
+  { kind: 'no-accounting', pattern: /accounting storage is disabled|accounting_storage\/none/i },
   {
     kind: 'not-configured',
     pattern:
@@ -71,7 +72,6 @@ const RULES: readonly Rule[] = [
     hint: 'ask for less, or another partition: sinfo --format="%P %l %D %c %m %G"',
   },
   { kind: 'invalid-dependency', pattern: /job dependency problem|dependency.*(?:invalid|never)/i },
-  { kind: 'no-accounting', pattern: /accounting storage is disabled|accounting_storage\/none/i },
   {
     kind: 'no-such-job',
     pattern: /invalid job id|invalid job.?step|job.*(?:not found|does not exist)|unknown job/i,

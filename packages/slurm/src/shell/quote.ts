@@ -7,8 +7,8 @@
  */
 import { SlurmError } from '../errors.js';
 
-/** Needs no quotes in bash. `~` at the start and `=` before a command would mean something, so neither is here. */
-const PLAIN_WORD = /^[A-Za-z0-9_@%+:,./-]+$/;
+/** Needs no quotes in bash. `~` at the start would mean something, and so would `=` in a word that is no option. */
+const PLAIN_WORD = /^(?:[A-Za-z0-9_@%+:,./-]+|-[A-Za-z0-9_@%+:,./=-]+)$/;
 const PLAIN_VALUE = /^[A-Za-z0-9_@%+:,./=-]+$/;
 
 /** One word for bash; newlines included. @throws SlurmError `invalid-spec` on a NUL, which no argument can hold. */

@@ -4,9 +4,10 @@
  * side by side: ports and node names are their own. The daemons die with the process that started them.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import {
   accessSync,
+  chmodSync,
   constants,
   existsSync,
   mkdirSync,
@@ -57,6 +58,7 @@ export interface PrivateCluster {
 /** Starts a cluster; needs `provideSlurm()` to have said yes. */
 export async function startCluster(options: ClusterOptions = {}): Promise<PrivateCluster> {
   const folder = mkdtempSync(path.join(shortTemporaryFolder(), 'lw-slurm-'));
+  chmodSync(folder, 0o755); // munge insists that everybody may reach its socket
   const cluster = new Cluster(folder, options, await freePorts(1 + (options.nodes ?? 2)));
   try {
     await cluster.start();
@@ -287,20 +289,20 @@ function shortTemporaryFolder(): string {
   return folder.length < 50 && /^[\w./-]+$/.test(folder) ? folder : '/tmp';
 }
 
-/** Ports that are free now; they are closed again just before Slurm takes them. */
+/** Free ports below those the system hands out itself, so that a restarted daemon finds its own free again. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer();
-          server.once('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = randomInt(20_000, 32_000);
+    if (!ports.includes(port) && (await isFree(port))) ports.push(port);
+  }
   return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '0.0.0.0', () => server.close(() => resolve(true)));
+  });
 }
