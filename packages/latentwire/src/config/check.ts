@@ -41,7 +41,7 @@ export function checkConfig(config: RunConfig): void {
     );
   }
   if (wire.bits > 8 && wire.bits !== 16 && wire.bits !== 32) {
-    throw invalid(`expected wire bits of 2 to 8, 16 or 32, got ${wire.bits}`, 'for example --wire-bits 4');
+    throw invalid(`expected wire bits of 1 to 8, 16 or 32, got ${wire.bits}`, 'for example --wire-bits 4');
   }
   const perStep = training.batch_size * training.grad_accum;
   if (data.samples !== null && data.samples < perStep) {

@@ -29,6 +29,7 @@ describe('docs/WIRE-FORMAT.md', () => {
       quantisation(4, 32),
       quantisation(4, 0),
       quantisation(2, 0),
+      quantisation(1, 0),
     ];
     const rows = [...text.matchAll(/^\| (\d+) × (\d+) \|(.*)\|$/gm)];
     expect(rows).toHaveLength(4);
@@ -36,7 +37,7 @@ describe('docs/WIRE-FORMAT.md', () => {
       const stated = cells!.split('|').map((cell) => Number(cell.replaceAll(',', '')));
       expect(stated).toEqual(columns.map((q) => messageBytes(q, Number(m), Number(width))));
     }
-    const steps = /2 … 8 bits: ([\d, ]+)\./.exec(text)![1]!.split(',').map(Number);
-    expect(steps).toEqual([2, 3, 4, 5, 6, 7, 8].map((bits) => fixedStep(bits) * 2048));
+    const steps = /1 … 8 bits: ([\d, ]+)\./.exec(text)![1]!.split(',').map(Number);
+    expect(steps).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map((bits) => fixedStep(bits) * 2048));
   });
 });

@@ -2,7 +2,7 @@
  * How a wire's numbers are rounded: bits per value, and where the step sizes come from.
  *
  *   32      float32 as is                     16   IEEE half
- *   2 … 8   2^b equal cells, values in their middle (mid-rise: no code is wasted, and 2 bits still give 4 levels):
+ *   1 … 8   2^b equal cells, values in their middle (mid-rise: no code is wasted, and one bit gives 2 levels):
  *           value = (code + ½) · step, code in −2^(b−1) … 2^(b−1) − 1
  *     group > 0   each run of `group` values of a vector has its own step, one byte in the message (scale-byte.ts);
  *                 nothing clips
@@ -15,7 +15,7 @@
 import { LatentWireError } from '../../errors.js';
 
 /** Bits per value that a message can have, in the order of their number in its header. */
-export const PRECISIONS = [2, 3, 4, 5, 6, 7, 8, 16, 32] as const;
+export const PRECISIONS = [1, 2, 3, 4, 5, 6, 7, 8, 16, 32] as const;
 export type Bits = (typeof PRECISIONS)[number];
 
 export interface Quantisation {
@@ -32,6 +32,7 @@ export const MAX_GROUP = 65_535;
  * for minimum distortion", 1960), rounded to multiples of 2^-11 so that products are exact.
  */
 const FIXED_STEP: Readonly<Record<number, number>> = {
+  1: 3268 / 2048,
   2: 2039 / 2048,
   3: 1200 / 2048,
   4: 686 / 2048,
@@ -44,7 +45,7 @@ const FIXED_STEP: Readonly<Record<number, number>> = {
 /** @throws LatentWireError `input` for bits or groups that no message can have */
 export function quantisation(bits: number, group: number): Quantisation {
   if (!isBits(bits)) {
-    throw new LatentWireError(`expected wire bits of 2 to 8, 16 or 32, got ${bits}`, {
+    throw new LatentWireError(`expected wire bits of 1 to 8, 16 or 32, got ${bits}`, {
       code: 'input',
       hint: 'for example --wire-bits 4; 32 sends floats as they are',
     });
@@ -62,7 +63,7 @@ export function isBits(bits: number): bits is Bits {
   return (PRECISIONS as readonly number[]).includes(bits);
 }
 
-/** Step of a wire without scales. @param bits 2 to 8 */
+/** Step of a wire without scales. @param bits 1 to 8 */
 export function fixedStep(bits: number): number {
   return FIXED_STEP[bits]!;
 }
