@@ -8,6 +8,7 @@ import { resolveDevice, resolveDtype } from '../models/index.js';
 import type { Tokenizer } from '../models/tokenizer/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { buildWire, type LatentWire, loadEncoderSource, type Reader } from '../wire/index.js';
+import { cachedTokenizer } from './cached-tokenizer.js';
 import { loadReader, readerNames } from './readers.js';
 
 export interface Session {
@@ -32,14 +33,20 @@ export async function openSession(config: RunConfig, logger: Logger): Promise<Se
   const readers: Reader[] = [];
   const names = readerNames(config.model.ids);
   for (const [i, id] of config.model.ids.entries()) {
-    readers.push(await loadReader(names[i]!, id, config, { device, dtype: frozenDtype, logger }));
+    const reader = await loadReader(names[i]!, id, config, { device, dtype: frozenDtype, logger });
+    readers.push({ ...reader, tokenizer: cachedTokenizer(reader.tokenizer, config.data, logger) });
   }
   const source = await loadEncoderSource(config.encoder, { device, computeDtype: frozenDtype, logger });
   const generator = new t.Generator('cpu', root.stream('init').uint32At(0));
   const models = readers.map((reader) => reader.model);
   const wire = buildWire(config, models, source, generator);
   const parameters = wire.parameters().reduce((n, p) => n + p.numel, 0);
-  return { config, device, root, readers, encoderTokenizer: source.tokenizer, wire, parameters };
+  // Bytes are their own tokens: looking them up would take longer.
+  const encoderTokenizer =
+    config.encoder.type === 'byte'
+      ? source.tokenizer
+      : cachedTokenizer(source.tokenizer, config.data, logger);
+  return { config, device, root, readers, encoderTokenizer, wire, parameters };
 }
 
 export function closeSession(session: Session): void {
