@@ -87,7 +87,10 @@ export function trainStep(
         const texts = microBatchTexts(data, indices, weights, continues);
         const batch = encoderBatch(texts.tokens);
         const shared = wire.layout.shared(batch.lengths, options.stage.expansion);
-        const z = wire.encode(batch, shared, options.stage.rounded);
+        const z = wire.encode(batch, shared, {
+          rounded: options.stage.rounded,
+          readers: active,
+        });
         const losses: t.Tensor[] = [];
         let read = batch.lengths.reduce((a, b) => a + b, 0);
         for (const k of active) {

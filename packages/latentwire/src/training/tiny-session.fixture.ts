@@ -69,13 +69,25 @@ function tinyReader(name: string, generator: t.Generator): Reader {
   return { name, model, tokenizer: noTokenizer, format };
 }
 
-/** The same numbers for the same seed. Contexts, tails and answers have different lengths. */
-export function tinySession(seed: number, examples: number, readerCount = 1): TinySession {
+/**
+ * The same numbers for the same seed. Contexts, tails and answers have different lengths.
+ * @param settings of the wire, in place of the tiny ones
+ */
+export function tinySession(
+  seed: number,
+  examples: number,
+  readerCount = 1,
+  settings: Readonly<Record<string, unknown>> = {},
+): TinySession {
   const generator = new t.Generator('cpu', seed);
   const readers = Array.from({ length: readerCount }, (_, k) => tinyReader(`tiny-${k}`, generator));
   const models = readers.map((reader) => reader.model);
   const encoder = new LanguageModel(tinyConfig, initialiseDecoder(tinyConfig, generator));
-  const wire = buildWire(wireConfig, models, tinySource(encoder), generator);
+  const config = wireConfig(settings);
+  if (config.encoder.type === 'stq' || config.encoder.lora_rank !== null) {
+    for (const weight of namedWeights(encoder.weights).values()) weight.setRequiresGrad(false);
+  }
+  const wire = buildWire(config, models, tinySource(encoder), generator);
   const ids = (length: number, i: number): Int32Array =>
     Int32Array.from({ length }, (_, k) => 2 + ((i * 31 + k * 7 + length) % 30));
   const range = Array.from({ length: examples }, (_, i) => i);
@@ -112,11 +124,10 @@ export function tinySession(seed: number, examples: number, readerCount = 1): Ti
   };
 }
 
-const wireConfig: WireConfig = applyAssignments([
-  { path: 'wire.latent_len', value: LATENTS, origin: 'test' },
-  { path: 'wire.d_z', value: 8, origin: 'test' },
-  { path: 'adapter.hidden', value: 16, origin: 'test' },
-]);
+function wireConfig(settings: Readonly<Record<string, unknown>>): WireConfig {
+  const all = { 'wire.latent_len': LATENTS, 'wire.d_z': 8, 'adapter.hidden': 16, ...settings };
+  return applyAssignments(Object.entries(all).map(([path, value]) => ({ path, value, origin: 'test' })));
+}
 
 function tinySource(model: LanguageModel): EncoderSource {
   return { tokenizer: noTokenizer, model, device: 'cpu', computeDtype: 'float32' };

@@ -30,7 +30,7 @@ export {
   encoderInputs,
   encoderText,
 } from './encoders/index.js';
-export { LatentWire, type LatentWireParts, seenLatents } from './latent-wire.js';
+export { type EncodeOptions, LatentWire, type LatentWireParts, seenLatents } from './latent-wire.js';
 export { countOf, type LatentCounts, LatentLayout, type LatentLayoutOptions } from './layout.js';
 export { poolWindows } from './pooling.js';
 export { PromptFormat, type PromptFormatOptions, type PromptText, type RenderChat } from './prompt-format.js';

@@ -13,6 +13,13 @@ export interface LatentWireParts {
   readonly transmit?: (z: t.Tensor) => t.Tensor;
 }
 
+export interface EncodeOptions {
+  /** false = Z as the encoder made it; training may begin without rounding. Default true. */
+  readonly rounded?: boolean | undefined;
+  /** Readers whose private latents are to train. Default: all. */
+  readonly readers?: readonly number[];
+}
+
 export class LatentWire extends t.nn.Module {
   readonly encoder: Encoder;
   readonly adapters: readonly Adapter[];
@@ -30,15 +37,14 @@ export class LatentWire extends t.nn.Module {
   /**
    * Texts -> Z as it arrives, [B, n·P + max S, d_z], in the order that `LatentLayout` states.
    * @param shared S per text; training may begin with more latents than the wire will have
-   * @param sent false = Z as the encoder made it; training may begin without rounding
    */
   encode(
     batch: EncoderBatch,
     shared: LatentCounts = this.layout.shared(batch.lengths),
-    sent = true,
+    { rounded = true, readers }: EncodeOptions = {},
   ): t.Tensor {
-    const z = this.encoder.encode(batch, shared);
-    return sent ? this.#transmit(z) : z;
+    const z = this.encoder.encode(batch, shared, readers);
+    return rounded ? this.#transmit(z) : z;
   }
 
   /**

@@ -48,13 +48,18 @@ export class Encoder extends t.nn.Module {
    * Texts -> Z [B, n·P + max S, d_z] in fp32 with root mean square near 1, in the order that `LatentLayout` states;
    * zeros after a row's last latent, as in a message on its own.
    * @param shared S, for all rows or per row
+   * @param readers whose private latents are to train; those of others are made outside the graph. Default: all
    */
-  encode(batch: EncoderBatch, shared: LatentCounts): t.Tensor {
+  encode(batch: EncoderBatch, shared: LatentCounts, readers?: readonly number[] | undefined): t.Tensor {
     return t.scope(() => {
       const real = realTokens(batch, this.device);
       const tokens: TokenStates = { states: this.tokens.states(batch, real), lengths: batch.lengths, real };
       const common = withoutPadding(this.shared.forward(tokens, shared), shared);
-      const own = this.private.map((head) => head.forward(tokens, this.#privateLen));
+      const own = this.private.map((head, k) => {
+        const make = (): t.Tensor => head.forward(tokens, this.#privateLen);
+        // A gradient of zeros would still let the optimiser decay and drift.
+        return readers === undefined || readers.includes(k) ? make() : t.noGrad(make);
+      });
       return own.length === 0 ? common : t.cat([...own, common], 1);
     });
   }
