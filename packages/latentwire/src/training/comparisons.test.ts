@@ -1,0 +1,77 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Logger } from '../telemetry/index.js';
+import { addComparisons } from './comparisons.js';
+import { type PreparedData, prepareData } from './prepare.js';
+import { examples, tinyEvaluation } from './tiny-evaluation.fixture.js';
+
+let folder: string;
+let messages: string[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'comparisons-'));
+  messages = [];
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const logger = {
+  info: (message: string, fields?: object) => messages.push(`${message} ${JSON.stringify(fields ?? {})}`),
+  warn: (message: string) => messages.push(message),
+} as unknown as Logger;
+
+async function compared(
+  settings: Record<string, unknown>,
+  shouldStop = () => false,
+): Promise<PreparedData | null> {
+  const { session } = tinyEvaluation({ 'objective.teacher_cache': join(folder, 'teacher'), ...settings });
+  const data = await prepareData(examples(), {
+    encoderTokenizer: session.encoderTokenizer,
+    readers: session.readers,
+    maxContextTokens: 64,
+    maxAnswerTokens: 8,
+    reconstruction: false,
+  });
+  return addComparisons(session, data, { logger, shouldStop });
+}
+
+describe('addComparisons', () => {
+  it('reads each text once per model, and takes it from the disk the next time', async () => {
+    const fresh = await compared({ 'objective.kd_weight': 1, 'objective.k': 3 });
+    expect(fresh!.readers.map(({ teacher }) => teacher!.plan)).toEqual([
+      { positions: 3, topK: 31, tau: 1 },
+      { positions: 3, topK: 31, tau: 1 },
+    ]);
+    expect(readdirSync(join(folder, 'teacher'))).toHaveLength(2); // two models
+    expect(messages.filter((m) => m.includes('"computed":7'))).toHaveLength(2);
+    const again = await compared({ 'objective.kd_weight': 1, 'objective.k': 3 });
+    expect(messages.filter((m) => m.includes('"computed":0'))).toHaveLength(2);
+    expect(again!.readers.map(({ teacher }) => teacher!.arrays)).toEqual(
+      fresh!.readers.map(({ teacher }) => teacher!.arrays),
+    );
+  });
+
+  it.each([
+    ['disabled', { 'objective.disable_kd': true, 'objective.kd_weight': 1 }],
+    ['of weight 0', { 'objective.kd_weight': 0 }],
+  ])('runs no teacher and writes nothing when distillation is %s', async (_, settings) => {
+    const data = await compared(settings);
+    expect(data!.readers.every(({ teacher }) => teacher === null)).toBe(true);
+    expect(existsSync(join(folder, 'teacher'))).toBe(false);
+  });
+
+  it('takes statistics of the embeddings only for the manifold term', async () => {
+    const off = { 'objective.disable_kd': true };
+    expect((await compared(off))!.readers[0]!.statistics).toBeNull();
+    const on = await compared({ ...off, 'objective.manifold_weight': 0.1 });
+    for (const { statistics } of on!.readers) {
+      expect(statistics!.mean.shape).toEqual([16]);
+      statistics!.mean.dispose();
+      statistics!.std.dispose();
+    }
+  });
+
+  it('stops when it is told to', async () => {
+    expect(await compared({ 'objective.kd_weight': 1 }, () => true)).toBeNull();
+  });
+});
