@@ -46,6 +46,8 @@ export interface ProbeResult {
 
 /** Most first tokens that a probe tells apart. */
 const MAX_CLASSES = 64;
+/** Tokens of an answer that are looked at for its first word. */
+const LEADING_TOKENS = 3;
 
 /** @throws LatentWireError `input` when layer, folds or examples do not fit together */
 export async function linearProbe(
@@ -150,17 +152,18 @@ function frequentClasses(golds: readonly string[], least: number): string[] {
     .map(([gold]) => gold);
 }
 
+/** Text of the first token of each first gold answer that is not white space alone. */
 async function firstTokens(reader: Reader, examples: readonly Example[]): Promise<string[]> {
   const tokens = await answerTokens(
     reader,
     examples.map((e) => e.answers[0] ?? ''),
-    1,
+    LEADING_TOKENS,
   );
   const texts = new Map<number, string>();
-  for (const id of new Set(tokens.map((ids) => ids[0]!))) {
+  for (const id of new Set(tokens.flatMap((ids) => [...ids]))) {
     texts.set(id, (await reader.tokenizer.decode([id], { skipSpecialTokens: false })).trim());
   }
-  return tokens.map((ids) => texts.get(ids[0]!)!);
+  return tokens.map((ids) => [...ids].map((id) => texts.get(id)!).find((text) => text !== '') ?? '');
 }
 
 function checkedLayer(asked: number | null, layers: number): number {
