@@ -1,10 +1,17 @@
 // @latentwire/torch native bridge: the only translation unit (torch headers cost ~15 s each time they are parsed).
-// Exports are documented where they are defined: handles.h, lists.h, dispatch.h, autograd.h, tensor_io.h, device.h.
+// Exports are documented where they are defined: handles.h, lists.h, tape.h, graph.h, dispatch.h, autograd.h, tensor_io.h, device.h,
+// digest.h, save.h, signals.h, capture.h.
 #include "autograd.h"
+#include "capture.h"
 #include "device.h"
+#include "digest.h"
 #include "dispatch.h"
+#include "fused_ops.h"
+#include "graph.h"
 #include "handles.h"
 #include "lists.h"
+#include "save.h"
+#include "signals.h"
 #include "tensor_io.h"
 
 namespace latentwire {
@@ -24,6 +31,7 @@ void define(napi_env env, napi_value exports, const char* name, napi_callback ca
 }
 
 napi_value init(napi_env env, napi_value exports) {
+  append_packed_list = append_list_items;
   define(env, exports, "setErrorFactory", guarded<set_error_factory>);
   define(env, exports, "listBuffer", guarded<make_list_buffer>);
   define(env, exports, "resolve", guarded<resolve>);
@@ -31,39 +39,64 @@ napi_value init(napi_env env, napi_value exports) {
   define(env, exports, "call", call<false>);
   define(env, exports, "callInPlace", call<true>);
 
-  define(env, exports, "scopeEnter", guarded<scope_enter>);
-  define(env, exports, "scopeExit", guarded<scope_exit>);
-  define(env, exports, "keep", guarded<keep>);
-  define(env, exports, "release", guarded<release>);
+  define(env, exports, "scopeEnter", guarded<taped<scope_enter>>);
+  define(env, exports, "scopeExit", guarded<taped<scope_exit>>);
+  define(env, exports, "keep", guarded<taped<keep>>);
+  define(env, exports, "release", guarded<taped<release>>);
   define(env, exports, "isAlive", guarded<is_alive>);
   define(env, exports, "liveTensors", guarded<live_tensors>);
 
-  define(env, exports, "backward", guarded<backward>);
-  define(env, exports, "grad", guarded<grad>);
-  define(env, exports, "setRequiresGrad", guarded<set_requires_grad>);
-  define(env, exports, "requiresGrad", guarded<requires_grad>);
-  define(env, exports, "gradient", guarded<gradient>);
-  define(env, exports, "setGradient", guarded<set_gradient>);
-  define(env, exports, "clearGradients", guarded<clear_gradients>);
-  define(env, exports, "setGradEnabled", guarded<set_grad_enabled>);
+  define(env, exports, "backward", guarded<taped<backward>>);
+  define(env, exports, "grad", guarded<taped<grad>>);
+  define(env, exports, "setRequiresGrad", guarded<taped<set_requires_grad>>);
+  define(env, exports, "requiresGrad", guarded<taped<requires_grad>>);
+  define(env, exports, "gradient", guarded<taped<gradient>>);
+  define(env, exports, "setGradient", guarded<taped<set_gradient>>);
+  define(env, exports, "clearGradients", guarded<taped<clear_gradients>>);
+  define(env, exports, "setGradEnabled", guarded<taped<set_grad_enabled>>);
 
-  define(env, exports, "fromBytes", guarded<from_bytes>);
-  define(env, exports, "toBytes", guarded<to_bytes>);
-  define(env, exports, "item", guarded<item>);
+  define(env, exports, "fromBytes", guarded<upload>);
+  define(env, exports, "toBytes", guarded<untaped<to_bytes>>);
+  define(env, exports, "item", guarded<untaped<item>>);
   define(env, exports, "shape", guarded<shape>);
   define(env, exports, "dtype", guarded<dtype>);
   define(env, exports, "device", guarded<device_of>);
-  define(env, exports, "isContiguous", guarded<is_contiguous>);
-  define(env, exports, "sameStorage", guarded<same_storage>);
+  define(env, exports, "isContiguous", guarded<taped<is_contiguous>>);
+  define(env, exports, "sameStorage", guarded<taped<same_storage>>);
   define(env, exports, "mapOpen", guarded<map_open>);
   define(env, exports, "mapTensor", guarded<map_tensor>);
   define(env, exports, "mapRelease", guarded<map_release>);
   define(env, exports, "mapClose", guarded<map_close>);
-  define(env, exports, "writeTensor", guarded<write_tensor>);
+  define(env, exports, "writeTensor", guarded<untaped<write_tensor>>);
+
+  define(env, exports, "fileDigest", guarded<file_digest>);
+  define(env, exports, "tensorDigests", guarded<tensor_digests>);
+  define(env, exports, "saveStart", guarded<save_start>);
+  define(env, exports, "saveSnapshotWait", guarded<save_snapshot_wait>);
+  define(env, exports, "saveFinished", guarded<save_finished>);
+  define(env, exports, "saveWait", guarded<save_wait>);
+
+  define(env, exports, "watchSignals", guarded<watch_signals>);
+  define(env, exports, "unwatchSignals", guarded<unwatch_signals>);
+  define(env, exports, "receivedSignal", guarded<received_signal>);
+  define(env, exports, "signalTimes", guarded<signal_times>);
+  define(env, exports, "signalCount", guarded<signal_count>);
+  define(env, exports, "captureStart", guarded<capture_start>);
+  define(env, exports, "captureStop", guarded<capture_stop>);
+
+  define(env, exports, "graphsAvailable", guarded<graphs_available>);
+  define(env, exports, "useOwnStream", guarded<use_own_stream>);
+  define(env, exports, "recordBegin", guarded<record_begin>);
+  define(env, exports, "recordEnd", guarded<record_end>);
+  define(env, exports, "recordAbort", guarded<record_abort>);
+  define(env, exports, "walkBegin", guarded<walk_begin>);
+  define(env, exports, "walkEnd", guarded<walk_end>);
+  define(env, exports, "launch", guarded<launch>);
+  define(env, exports, "forgetStep", guarded<forget_step>);
 
   define(env, exports, "torchVersion", guarded<torch_version>);
   define(env, exports, "cudaDeviceCount", guarded<cuda_device_count>);
-  define(env, exports, "synchronize", guarded<synchronize>);
+  define(env, exports, "synchronize", guarded<untaped<synchronize>>);
   define(env, exports, "getNumThreads", guarded<get_num_threads>);
   define(env, exports, "setNumThreads", guarded<set_num_threads>);
   define(env, exports, "setDeterministic", guarded<set_deterministic>);

@@ -88,7 +88,7 @@ export interface NativeBridge {
   watchSignals(numbers: readonly number[], secondStops: readonly number[]): void;
   unwatchSignals(): void;
   receivedSignal(): number;
-  signalTimes(): { ageMs: number; wallMs: number };
+  signalTimes(): { monotonicMs: number; wallMs: number };
   signalCount(number: number): number;
   captureStart(log: number): [stdout: number, stderr: number];
   captureStop(): void;

@@ -310,6 +310,32 @@ export const runConfigSchema = z.strictObject({
       operational: true,
     }),
   }),
+  checkpoint: group('Saving, and going on after an interruption', {
+    interval: number('seconds between checkpoints; 0: only at the end and on a signal', {
+      flag: 'checkpoint-interval',
+      min: 0,
+      default: 300,
+      operational: true,
+    }),
+    grace: number('seconds that are left after a signal, before the process is killed', {
+      min: 1,
+      default: 120,
+      operational: true,
+    }),
+    auto_resume: toggle('go on with the run of this name where it stopped; start it if there is none', {
+      operational: true,
+    }),
+    resume_from: optionalText('checkpoint file or run directory to go on from', { operational: true }),
+    restart: toggle('start anew, although a run of this name has a checkpoint', { operational: true }),
+    allow_drift: toggle('go on although models, data or machine differ from those of the checkpoint', {
+      operational: true,
+    }),
+    digest_every: integer('steps between digests of weights and optimiser in diagnostics.jsonl; 0: none', {
+      min: 0,
+      default: 100,
+      operational: true,
+    }),
+  }),
   evaluation: group('Free generation on the evaluation set', {
     eval_samples: optionalInteger('evaluation questions, a seeded subset; none: all of them', {
       min: 1,
@@ -329,6 +355,9 @@ export const runConfigSchema = z.strictObject({
       default: 'auto',
       pattern: /^(?:auto|cpu|cuda(?::\d{1,3})?)$/,
       expectation: 'auto, cpu, cuda or cuda:N',
+    }),
+    deterministic: toggle('bit-reproducible CUDA kernels only; exact resume on a GPU needs them', {
+      operational: true,
     }),
   }),
   run: group('Identity of the run', {

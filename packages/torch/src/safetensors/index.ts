@@ -10,4 +10,11 @@ export {
 } from './open.js';
 export { openSafetensorsIndex, ShardedSafetensors } from './open-index.js';
 export { type FileOperations, type FileWriter, type ReplaceOptions, replaceFile } from './replace-file.js';
+export {
+  removeStaleSaves,
+  SafetensorsSave,
+  type SaveFault,
+  type SaveOptions,
+  type SaveResult,
+} from './save.js';
 export { type NamedTensors, type RawTensor, type WriteOptions, writeSafetensors } from './write.js';

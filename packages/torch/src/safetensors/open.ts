@@ -7,7 +7,7 @@ import { type Device, parseDevice } from '../device.js';
 import { type DType, dtypeCode } from '../dtype.js';
 import { native } from '../native.js';
 import { Tensor } from '../tensor.js';
-import { checkDigest, DIGEST_KEY, readFully } from './digest.js';
+import { checkDigest, readFully } from './digest.js';
 import { SafetensorsError, systemReason } from './error.js';
 import {
   headerLength,
@@ -105,7 +105,7 @@ export class SafetensorsFile implements TensorSource {
    * @throws SafetensorsError when the file was written without one, or a byte differs
    */
   verifyDigest(): void {
-    checkDigest(this.path, this.metadata[DIGEST_KEY], this.#header.payloadOffset);
+    checkDigest(this.path, this.metadata, this.#header.payloadOffset);
   }
 
   close(): void {

@@ -54,8 +54,7 @@ export function replaceFile(
   const operations = options.operations ?? fs;
   const folder = dirname(path);
   removeStale(path, operations);
-  const temporary = join(folder, `${temporaryPrefix(path)}${process.pid}-${threadId}.${serial++}.tmp`);
-  active.add(temporary);
+  const temporary = claimTemporary(path);
   try {
     writeDurably(temporary, write, operations);
     options.verify?.(temporary);
@@ -68,9 +67,21 @@ export function replaceFile(
     }
     throw error;
   } finally {
-    active.delete(temporary);
+    releaseTemporary(temporary);
   }
   syncFolder(folder, operations);
+}
+
+/** A free name for the temporary file of a replacement of `path`; {@link removeStale} leaves it alone until released. */
+export function claimTemporary(path: string): string {
+  const name = `${temporaryPrefix(path)}${process.pid}-${threadId}.${serial++}.tmp`;
+  const temporary = join(dirname(path), name);
+  active.add(temporary);
+  return temporary;
+}
+
+export function releaseTemporary(temporary: string): void {
+  active.delete(temporary);
 }
 
 function writeDurably(path: string, write: (file: FileWriter) => void, operations: FileOperations): void {
@@ -130,7 +141,7 @@ function temporaryPrefix(path: string): string {
 }
 
 /** Removes temporary files of writers of `path` that are gone. Never fails: they only cost space. */
-function removeStale(path: string, operations: FileOperations): void {
+export function removeStale(path: string, operations: FileOperations = fs): void {
   const folder = dirname(path);
   const anyHost = `.${basename(path)}.`;
   const thisHost = temporaryPrefix(path);

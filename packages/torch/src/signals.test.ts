@@ -1,0 +1,42 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { receivedSignal, signalCount, signalReceived, unwatchSignals, watchSignals } from './signals.js';
+
+afterEach(unwatchSignals);
+
+describe('watchSignals', () => {
+  it('shows a signal to code that never returns to the event loop, with the time it came', () => {
+    watchSignals(['SIGUSR2', 'SIGTERM']);
+    expect(signalReceived()).toBe(false);
+    const before = performance.now();
+    process.kill(process.pid, 'SIGUSR2');
+    while (!signalReceived());
+    const after = performance.now();
+    const received = receivedSignal()!;
+    expect(received.name).toBe('SIGUSR2');
+    expect(received.monotonicMs).toBeGreaterThanOrEqual(before - 1);
+    expect(received.monotonicMs).toBeLessThanOrEqual(after + 1);
+    expect(Math.abs(received.wallMs - Date.now())).toBeLessThan(5000);
+  });
+
+  it('remembers the first signal and counts the later ones', () => {
+    watchSignals(['SIGUSR2', 'SIGTERM']);
+    process.kill(process.pid, 'SIGTERM');
+    while (!signalReceived());
+    process.kill(process.pid, 'SIGUSR2');
+    process.kill(process.pid, 'SIGTERM');
+    while (signalCount('SIGTERM') < 2 || signalCount('SIGUSR2') < 1);
+    expect(receivedSignal()?.name).toBe('SIGTERM');
+  });
+
+  it('leaves handlers of Node in place', async () => {
+    const seen = new Promise<string>((resolve) => process.once('SIGUSR2', resolve));
+    watchSignals(['SIGUSR2']);
+    process.kill(process.pid, 'SIGUSR2');
+    expect(await seen).toBe('SIGUSR2');
+    expect(signalReceived()).toBe(true);
+  });
+
+  it('refuses what is no signal', () => {
+    expect(() => watchSignals(['SIGNOTHING' as NodeJS.Signals])).toThrow('expected a signal name');
+  });
+});
