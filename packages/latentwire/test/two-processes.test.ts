@@ -13,7 +13,7 @@ import { parseConfig } from '../src/config/index.js';
 import type { Example } from '../src/data/index.js';
 import { readPredictionRows, silentLogger } from '../src/telemetry/index.js';
 import { loadSplit } from '../src/training/datasets.js';
-import { openSender } from '../src/training/index.js';
+import { openReceiver, openSender } from '../src/training/index.js';
 import { decodeMessage } from '../src/wire/codec/index.js';
 import { type CompiledSources, compileSources } from './support/compile-sources.js';
 import { temporaryFolder } from './support/temporary-folder.js';
@@ -158,6 +158,39 @@ describe('latentwire encode and decode', () => {
 
     const damaged = bytes.map((byte, i) => (i === 30 ? byte ^ 4 : byte));
     expect(decode(damaged)).toMatchObject({ status: 2, json: { error: { code: 'format' } } });
+  }, 60_000);
+});
+
+describe('a wire whose latents carry the question, more of them for longer texts', () => {
+  it('answers from messages as its evaluation did, and asks for the question at the right end', async () => {
+    const quiet = { stdout: () => {}, stderr: () => {} };
+    const settings = [
+      ...['--model', bundled, '--encoder-id', bundled, '--dataset', 'facts', '--samples', '16'],
+      ...['--batch-size', '8', '--max-steps', '2', '--encode', 'prompt', '--latent-ratio', '5', '--d-z', '8'],
+      ...['--wire-bits', '2', '--wire-group', '0', '--eval-samples', '12', '--eval-modes', 'latent'],
+      ...['--max-new-tokens', '5', '--device', 'cpu', '--save-dir', at('prompt')],
+    ];
+    expect(await runCli(['train', ...settings], quiet)).toBe(0);
+    using sender = await openSender(at('prompt'), { logger: silentLogger });
+    using receiver = await openReceiver(at('prompt'), { logger: silentLogger });
+    const sent = await sender.encode(examples.map(({ context: text, question }) => ({ text, question })));
+    expect(new Set(sent.map(({ latents }) => latents)).size).toBeGreaterThan(1);
+    for (const { bytes, latents } of sent) expect(bytes.length).toBe(14 + 2 * latents);
+
+    const answers = await receiver.answer(sent.map(({ bytes }) => ({ message: bytes })));
+    const rows = readPredictionRows(path.join(at('prompt'), 'predictions.jsonl'));
+    const evaluated = new Map(rows.map(({ id, prediction }) => [id, prediction]));
+    expect(answers).toEqual(examples.map(({ id }) => evaluated.get(id)));
+
+    await expect(sender.encode([{ text: 'a' }])).rejects.toThrow('expected a question with text 1, got none');
+    const [message] = sent;
+    await expect(receiver.answer([{ message: message!.bytes, question: 'q' }])).rejects.toThrow(
+      'expected no question with message 1, got one',
+    );
+    using other = await openReceiver(at('run'), { logger: silentLogger, model: away('reader-a') });
+    await expect(other.answer([{ message: message!.bytes, question: 'q' }])).rejects.toThrow(
+      `expected a message of wire ${other.wire}, got one of wire ${sender.wire}`,
+    );
   }, 60_000);
 });
 
