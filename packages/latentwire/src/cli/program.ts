@@ -19,6 +19,7 @@ import { pretrain } from './pretrain.js';
 import { run } from './run.js';
 import { score } from './score.js';
 import { addSettings } from './settings.js';
+import { slurm } from './slurm.js';
 import { stats } from './stats.js';
 import { status } from './status.js';
 import { tokenize } from './tokenize.js';
@@ -36,6 +37,7 @@ export const commands: readonly CliCommand[] = [
   run,
   status,
   logs,
+  slurm,
   stats,
   inspect,
   tokenize,

@@ -1,0 +1,111 @@
+/** `latentwire slurm` with stand-ins for Slurm's commands; the real ones are in test/real-slurm.test.ts. */
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../test/support/temporary-folder.js';
+import { runCli } from './program.js';
+
+const within = temporaryFolder();
+const { PATH } = process.env;
+
+async function latentwire(...args: string[]) {
+  let stdout = '';
+  let stderr = '';
+  const output = { stdout: (text: string) => (stdout += text), stderr: (text: string) => (stderr += text) };
+  const code = await runCli(['slurm', ...args], output as never);
+  return { code, stdout, stderr };
+}
+
+function command(name: string, body: string): void {
+  writeFileSync(within('bin', name), `#!/bin/bash\n${body}\n`);
+  chmodSync(within('bin', name), 0o755);
+}
+
+const job = {
+  job_id: 12,
+  name: 'a|b',
+  job_state: 'RUNNING',
+  state_reason: 'None',
+  user_name: 'me',
+  restart_cnt: 2,
+};
+
+beforeAll(() => {
+  mkdirSync(within('bin'));
+  process.env.PATH = `${within('bin')}:/usr/bin:/bin`;
+  command('sbatch', `if [ "$1" = --test-only ]; then exit 0; fi; cat > ${within('script')}; echo 12`);
+  command('squeue', `echo '${JSON.stringify({ jobs: [job] })}'`);
+  command('sacct', 'echo "Slurm accounting storage is disabled" >&2; exit 1');
+  command(
+    'scontrol',
+    `echo "$*" >> ${within('asked')}; printf 'JobId=12 JobName=n\\n   StdOut=${within('out.txt')}\\n'`,
+  );
+  command('scancel', `echo "cancel $*" >> ${within('asked')}`);
+});
+afterAll(() => {
+  process.env.PATH = PATH;
+});
+
+describe('latentwire slurm', () => {
+  it('renders a command under a profile, with its arguments as they are', async () => {
+    const { code, stdout } = await latentwire(
+      'render',
+      '--profile',
+      'local-test',
+      '--',
+      'echo',
+      "it's",
+      '$HOME',
+    );
+    expect(code).toBe(0);
+    expect(stdout).toContain(`echo 'it'\\''s' '$HOME'\n`);
+  });
+
+  it('submits, and says how to go on', async () => {
+    const { code, stdout } = await latentwire(
+      'submit',
+      '--profile',
+      'local-test',
+      '--name',
+      'my job',
+      '--',
+      'true',
+    );
+    expect(code).toBe(0);
+    expect(stdout).toContain('submitted my job as job 12');
+    expect(readFileSync(within('script'), 'utf8')).toContain('#SBATCH --job-name="my job"\n');
+    expect(await latentwire('submit', '--test-only', '--profile', 'local-test', '--', 'true')).toMatchObject({
+      code: 0,
+      stdout: 'Slurm would take latentwire\n',
+    });
+  });
+
+  it('shows jobs, and which of them nobody knows', async () => {
+    const { code, stdout } = await latentwire('status', '12', '77');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/12\s+a\|b\s+RUNNING/);
+    expect(stdout).toContain('77: not known to Slurm any more');
+    const json = await latentwire('status', '--user', 'me', '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject({ jobs: [{ id: '12', name: 'a|b', restarts: 2 }] });
+  });
+
+  it('requeues, cancels and shows the output', async () => {
+    writeFileSync(within('out.txt'), 'one\ntwo\nthree\n');
+    expect((await latentwire('requeue', '12_3')).stdout).toBe('requeued 12_3\n');
+    expect((await latentwire('cancel', '12', '13')).code).toBe(0);
+    expect(readFileSync(within('asked'), 'utf8')).toMatch(/requeue 12_3\n[\s\S]*cancel 12 13\n/);
+    expect((await latentwire('logs', '12', '-n', '2')).stdout).toBe('two\nthree\n');
+  });
+
+  it.each([
+    [['rendr'], 'did you mean render?'],
+    [['submit'], 'expected a job file, or --profile NAME -- PROGRAM ARGUMENTS'],
+    [['render', '--profile', 'marlow', '--', 'x'], 'did you mean marlowe?'],
+    [['cancel'], 'expected job ids to cancel'],
+    [['cancel', '--', '--all'], 'expected a job id such as 12 or 12_3, got "--all"'],
+    [['render', '--profile', 'local-test', '--name', 'a\nb', '--', 'x'], '--job-name: expected one line'],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr } = await latentwire(...args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+});
