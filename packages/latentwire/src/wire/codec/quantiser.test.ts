@@ -7,38 +7,43 @@ import { Quantiser } from './quantiser.js';
 
 const patterns = (values: Float32Array): number[] => [...new Uint32Array(values.slice().buffer)];
 
+const devices: readonly t.Device[] = t.cudaIsAvailable() ? ['cpu', 'cuda'] : ['cpu'];
+
 describe('Quantiser', () => {
-  it('gives in training what the receiver reconstructs, bit for bit (property)', () => {
-    const values = fc.array(
-      fc.oneof(
-        { weight: 4, arbitrary: fc.float({ min: -5, max: 5, noNaN: true }) },
-        { weight: 1, arbitrary: fc.float({ min: -70_000, max: 70_000, noNaN: true }) },
-        { weight: 1, arbitrary: fc.constantFrom(0, -0, Math.fround(1e-6), Math.fround(-3e-5)) },
-      ),
-      { minLength: 60, maxLength: 60 },
-    );
-    fc.assert(
-      fc.property(
-        values,
-        fc.constantFrom(...PRECISIONS),
-        fc.constantFrom(0, 1, 4, 7, 32, 100),
-        (list, bits, group) => {
-          const q = quantisation(bits, group);
-          const rows = [list.slice(0, 30), list.slice(30)].map((row) => Float32Array.from(row));
-          t.scope(() => {
-            const z = t.fromTypedArray(Float32Array.from(list), [2, 5, 6]);
-            const trained = new Quantiser(q).forward(z).toFloat32Array();
-            // − 0 is kept by 16 and 32 bits only in messages; it reads as 0 and makes no difference.
-            const received = rows
-              .flatMap((row) => [...dequantise(quantise(row, 6, q), 6, q)])
-              .map((v) => v + 0);
-            expect(patterns(trained.map((v) => v + 0))).toEqual(patterns(Float32Array.from(received)));
-          });
-        },
-      ),
-      { numRuns: 400 },
-    );
-  });
+  it.each(devices)(
+    'gives in training on %s what the receiver reconstructs, bit for bit (property)',
+    (device) => {
+      const values = fc.array(
+        fc.oneof(
+          { weight: 4, arbitrary: fc.float({ min: -5, max: 5, noNaN: true }) },
+          { weight: 1, arbitrary: fc.float({ min: -70_000, max: 70_000, noNaN: true }) },
+          { weight: 1, arbitrary: fc.constantFrom(0, -0, Math.fround(1e-6), Math.fround(-3e-5)) },
+        ),
+        { minLength: 60, maxLength: 60 },
+      );
+      fc.assert(
+        fc.property(
+          values,
+          fc.constantFrom(...PRECISIONS),
+          fc.constantFrom(0, 1, 4, 7, 32, 100),
+          (list, bits, group) => {
+            const q = quantisation(bits, group);
+            const rows = [list.slice(0, 30), list.slice(30)].map((row) => Float32Array.from(row));
+            t.scope(() => {
+              const z = t.fromTypedArray(Float32Array.from(list), [2, 5, 6], { device });
+              const trained = new Quantiser(q).forward(z).toFloat32Array();
+              // − 0 is kept by 16 and 32 bits only in messages; it reads as 0 and makes no difference.
+              const received = rows
+                .flatMap((row) => [...dequantise(quantise(row, 6, q), 6, q)])
+                .map((v) => v + 0);
+              expect(patterns(trained.map((v) => v + 0))).toEqual(patterns(Float32Array.from(received)));
+            });
+          },
+        ),
+        { numRuns: 400 },
+      );
+    },
+  );
 
   it('does not let vectors influence each other, so that batch and padding change nothing', () => {
     t.scope(() => {
