@@ -16,7 +16,7 @@ export const plan: CliCommand = {
       .option('--runs-root <folder>', 'also take speeds from runs under this folder', 'runs'),
   async run(call) {
     const { estimatePlan, planStatus, readMeasurements } = await import('../experiments/index.js');
-    const { renderTable } = await import('../results/index.js');
+    const { renderTable } = await import('../results/tables/index.js');
     const { runsRoot } = call.options as { runsRoot: string };
     const loaded = await planOf(call);
     const earlier = readMeasurements([loaded.directory, runsRoot]);

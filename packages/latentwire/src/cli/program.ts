@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { resolveConfig } from '../config/index.js';
 import { createLogger } from '../telemetry/index.js';
+import { aggregate } from './aggregate.js';
 import type { CliCommand, CommandCall, CommandResult } from './command.js';
 import { decode } from './decode.js';
 import { demo } from './demo.js';
@@ -16,6 +17,7 @@ import { inspect } from './inspect.js';
 import { logs } from './logs.js';
 import { plan } from './plan.js';
 import { pretrain } from './pretrain.js';
+import { query } from './query.js';
 import { run } from './run.js';
 import { score } from './score.js';
 import { addSettings } from './settings.js';
@@ -37,7 +39,9 @@ export const commands: readonly CliCommand[] = [
   run,
   status,
   logs,
+  aggregate,
   slurm,
+  query,
   stats,
   inspect,
   tokenize,

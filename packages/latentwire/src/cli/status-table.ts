@@ -20,7 +20,7 @@ export async function statusTable(
     ...(etaSeconds === undefined ? [] : [`about ${formatHours(etaSeconds / 3600)} left`]),
   ].join('; ');
   if (shown.length === 0) return summary;
-  const { renderTable } = await import('../results/index.js');
+  const { renderTable } = await import('../results/tables/index.js');
   const table = renderTable({
     columns: [
       { title: 'cell' },

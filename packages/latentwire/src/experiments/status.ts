@@ -1,12 +1,11 @@
 /** The state of a whole plan or directory at one moment, read from files alone, with what is left to do. */
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { readStatus, runIdOf, runPaths } from '../telemetry/index.js';
 import { type Readiness, readiness } from './execution/gates.js';
 import { estimatePlan, type Measurement, stepsOf } from './plan/estimate.js';
-import type { Plan } from './plan/expand.js';
+import type { Cell, Plan } from './plan/expand.js';
 import { DEFAULT_RETRIES } from './plan/plan-schema.js';
-import { type CellState, type CellStateKind, cellState } from './state/cell-state.js';
+import { type CellState, type CellStateKind, readCell } from './state/cell-state.js';
 import { Claims } from './state/claims.js';
 import { claimsFolder, readPlanRecords } from './state/experiment-folder.js';
 
@@ -44,13 +43,14 @@ export function planStatus(
 ): ExperimentStatus {
   const claims = new Claims(claimsFolder(plan.directory));
   const context = { directory: plan.directory, claims, retries: plan.retries };
-  const states = new Map(plan.cells.map((cell) => [cell.id, cellState(cell.name, context)]));
+  const readings = new Map(plan.cells.map((cell) => [cell.id, readCell(cell.name, context)]));
+  const stateOf = (cell: Cell): CellState => readings.get(cell.id)!.state;
   const phases = new Map<string, Readiness>(
-    plan.phases.map((phase) => [phase.name, readiness(plan, phase, (cell) => states.get(cell.id)!)]),
+    plan.phases.map((phase) => [phase.name, readiness(plan, phase, stateOf)]),
   );
   const expected = new Map(estimatePlan(plan, earlier).cells.map(({ cell, seconds }) => [cell.id, seconds]));
   const cells = plan.cells.map((cell): CellStatus => {
-    const state = states.get(cell.id)!;
+    const { state, attempts } = readings.get(cell.id)!;
     const totalSteps = stepsOf(cell.config);
     const place = cell.places[0]!;
     return {
@@ -59,7 +59,7 @@ export function planStatus(
       seed: cell.seed,
       state,
       totalSteps,
-      attempts: attemptsOf(plan.directory, cell.name),
+      attempts,
       held: state.kind === 'queued' || state.kind === 'preempted' ? heldBack(cell.places, phases) : undefined,
       etaSeconds: etaOf(state, totalSteps, now),
     };
@@ -90,7 +90,7 @@ export function directoryStatus(directory: string, now = new Date()): Experiment
   );
   const names = [...new Set([...planned.keys(), ...runNames(directory)])];
   const cells = names.map((name): CellStatus => {
-    const state = cellState(name, context);
+    const { state, attempts } = readCell(name, context);
     const place = planned.get(name)?.places[0];
     return {
       name,
@@ -103,7 +103,7 @@ export function directoryStatus(directory: string, now = new Date()): Experiment
       seed: planned.get(name)?.seed,
       state,
       totalSteps: undefined,
-      attempts: attemptsOf(directory, name),
+      attempts,
       held: undefined,
       etaSeconds: etaOf(state, undefined, now),
     };
@@ -147,14 +147,6 @@ function etaOf(state: CellState, total: number | undefined, now: Date): number |
     return undefined;
   const elapsed = (now.getTime() - Date.parse(state.since)) / 1000;
   return Math.max(0, (elapsed / state.step) * (total - state.step));
-}
-
-function attemptsOf(directory: string, name: string): number {
-  try {
-    return readStatus(runPaths(directory, runIdOf(name)).status)?.attempt ?? 0;
-  } catch {
-    return 0;
-  }
 }
 
 function count(cells: readonly CellStatus[]): Record<CellStateKind, number> {

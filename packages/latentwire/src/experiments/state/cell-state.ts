@@ -34,9 +34,26 @@ export interface StateContext {
   readonly retries: Retries;
 }
 
-/** @param name of the run directory. Never throws on what a crash can leave behind. */
-export function cellState(name: string, { directory, claims, retries }: StateContext): CellState {
-  const status = statusOf(directory, name);
+/** @param name of the run directory. Does not throw on what a crash can leave behind. */
+export function cellState(name: string, context: StateContext): CellState {
+  return readCell(name, context).state;
+}
+
+/** With the number of attempts that the run directory has seen. */
+export function readCell(
+  name: string,
+  context: StateContext,
+): { readonly state: CellState; readonly attempts: number } {
+  const status = statusOf(context.directory, name);
+  const attempts = status.kind === 'status' ? status.value.attempt : 0;
+  return { state: stateFrom(status, name, context), attempts };
+}
+
+function stateFrom(
+  status: StatusReading,
+  name: string,
+  { directory, claims, retries }: StateContext,
+): CellState {
   if (status.kind === 'status' && status.value.state === 'completed') {
     return { kind: 'done', step: status.value.step };
   }

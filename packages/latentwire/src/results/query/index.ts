@@ -1,0 +1,2 @@
+/** SQL over run directories. */
+export { type QueryResult, queryRuns, VIEWS } from './query-runs.js';
