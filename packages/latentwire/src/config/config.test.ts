@@ -131,6 +131,7 @@ describe('the public surface', () => {
         "evaluation.eval_modes | --eval-modes | list = []",
         "evaluation.measure_latency | --measure-latency | toggle = false",
         "system.device | --device | text = "auto"",
+        "system.disable_graphs | --disable-graphs | toggle = false",
         "system.deterministic | --deterministic | toggle = false",
         "run.seed | --seed | integer = 42",
         "run.save_dir | --save-dir | text = "runs/latentwire"",

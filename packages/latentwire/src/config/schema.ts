@@ -356,6 +356,7 @@ export const runConfigSchema = z.strictObject({
       pattern: /^(?:auto|cpu|cuda(?::\d{1,3})?)$/,
       expectation: 'auto, cpu, cuda or cuda:N',
     }),
+    disable_graphs: toggle('issue every CUDA kernel on its own instead of launching captured steps'),
     deterministic: toggle('bit-reproducible CUDA kernels only; exact resume on a GPU needs them', {
       operational: true,
     }),

@@ -6,6 +6,7 @@
  */
 import * as t from '@latentwire/torch';
 import type { LanguageModel } from '../models/decoder/index.js';
+import type { LatentCounts } from '../wire/index.js';
 import { pooledEmbeddings } from './pooled-embeddings.js';
 
 export interface AlignmentTarget {
@@ -17,6 +18,8 @@ export interface AlignmentTarget {
   readonly shared: ArrayLike<number>;
   /** What each row weighs in the mean over the step. */
   readonly share: number;
+  /** Of the padded length of the texts. Default 1. */
+  readonly multiple?: number;
 }
 
 /**
@@ -31,12 +34,13 @@ export function alignmentLoss(
   target: AlignmentTarget,
   weight = 1,
 ): { loss: t.Tensor; value: t.Tensor } {
-  const { texts, privateLen, shared, share } = target;
+  const { texts, privateLen, shared, share, multiple } = target;
   const [rows, slots] = [prefix.size(0), prefix.size(1)];
   return t.scope(() => {
     const wanted = t.noGrad(() => {
-      const common = pooledEmbeddings(model, texts, shared);
-      const all = privateLen === 0 ? common : t.cat([pooledEmbeddings(model, texts, privateLen), common], 1);
+      const pooled = (windows: LatentCounts): t.Tensor => pooledEmbeddings(model, texts, windows, multiple);
+      const common = pooled(shared);
+      const all = privateLen === 0 ? common : t.cat([pooled(privateLen), common], 1);
       return t.rmsNorm(all);
     });
     const difference = t.sub(t.rmsNorm(prefix.to({ dtype: 'float32' })), wanted);

@@ -5,7 +5,7 @@
  */
 import * as t from '@latentwire/torch';
 import type { LanguageModel } from '../models/decoder/index.js';
-import { batchEmbeddings, type ComposedBatch, indexTensor, targetPlaces } from '../wire/index.js';
+import { batchEmbeddings, type ComposedBatch, indexTensor, NO_ROW, targetPlaces } from '../wire/index.js';
 
 /** Hidden states that predict the targets, [N, D]; gradients reach `prefix`. */
 export function answerStates(
@@ -48,7 +48,9 @@ export function answerLoss(
   return t.scope(() => {
     const losses = targetLosses(model, composed, prefix);
     const n = composed.targetIds.length;
-    const shares = new Float32Array(2 * n).fill(weight / tokens, 0, n).fill(1 / tokens, n);
+    const padding = composed.targetRows.indexOf(NO_ROW);
+    const real = padding < 0 ? n : padding;
+    const shares = new Float32Array(2 * n).fill(weight / tokens, 0, real).fill(1 / tokens, n, n + real);
     const sums = t.matmul(t.fromTypedArray(shares, [2, n], { device: model.device }), losses);
     return { loss: t.select(sums, 0, 0), value: t.noGrad(() => t.select(sums, 0, 1)) };
   });

@@ -15,7 +15,7 @@
 import * as t from '@latentwire/torch';
 import { LatentWireError } from '../errors.js';
 import type { LanguageModel } from '../models/decoder/index.js';
-import { type ComposedBatch, indexTensor } from '../wire/index.js';
+import { type ComposedBatch, indexTensor, NO_ROW } from '../wire/index.js';
 import { answerStates } from './answer-loss.js';
 import { distillationLoss } from './distillation-loss.js';
 import { type EmbeddingStatistics, manifoldLoss } from './manifold-loss.js';
@@ -90,6 +90,7 @@ export function answerTerms(
             distillationLoss(teacherRows(logits, required(teacher, 'kd')), required(teacher, 'kd')),
             weights.kd,
             1 / counts.kdPositions,
+            required(teacher, 'kd').rows,
           ),
     );
     extra(
@@ -105,16 +106,16 @@ export function answerTerms(
   });
 }
 
-/** [weight · scale · Σ x, scale · Σ x] of a vector. */
-function weightedAndPlain(x: t.Tensor, weight: number, scale: number): t.Tensor {
+/** [weight · scale · Σ x, scale · Σ x] over the first `real` elements of a vector. */
+function weightedAndPlain(x: t.Tensor, weight: number, scale: number, real = x.size(0)): t.Tensor {
   const n = x.size(0);
-  const shares = new Float32Array(2 * n).fill(weight * scale, 0, n).fill(scale, n);
+  const shares = new Float32Array(2 * n).fill(weight * scale, 0, real).fill(scale, n, n + real);
   return t.matmul(t.fromTypedArray(shares, [2, n], { device: x.device }), x);
 }
 
 /** Logits of the places that the teacher has distributions for. */
 function teacherRows(logits: t.Tensor, { targets }: TeacherBatch): t.Tensor {
-  if (targets.length === logits.size(0)) return logits;
+  if (targets.length === logits.size(0) && targets.every((place, i) => place === i)) return logits;
   return t.indexSelect(logits, 0, indexTensor(targets, [targets.length], logits.device));
 }
 
@@ -127,7 +128,7 @@ function required<T>(value: T | null, term: AnswerTermName): T {
 
 /**
  * [4, N] row-major: what each target adds to the weighted sum and to each of the three means.
- * @param rows row of each target, ascending
+ * @param rows row of each target, ascending; padding comes last and gets nothing
  */
 export function targetShares(
   rows: Int32Array,
@@ -138,6 +139,7 @@ export function targetShares(
   for (let start = 0; start < n; ) {
     let end = start;
     while (end < n && rows[end] === rows[start]) end++;
+    if (rows[start] === NO_ROW) break;
     const early = earlyTokens(end - start, k);
     for (let i = start; i < end; i++) {
       const answer = 1 / counts.targets;

@@ -9,6 +9,7 @@ import { meanTextTokens, type PreparedData } from './prepare.js';
 import type { Session } from './session.js';
 import { stageAt, stagePlan } from './stages.js';
 import { trainStep } from './step.js';
+import { StepLauncher } from './step-launcher.js';
 
 export interface LoopResult {
   readonly steps: number;
@@ -40,6 +41,7 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
     encoderLr: config.optimizer.encoder_lr,
     weightDecay: config.optimizer.weight_decay,
   });
+  using launcher = StepLauncher.forRun(wire, { disabled: config.system.disable_graphs });
   const stages = stagePlan(config, wire.layout, meanTextTokens(data), wire.encoder.finest);
   const draws = stepDraws(config, session.root, session.readers.length);
   logger.info('training', {
@@ -73,6 +75,7 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
     const result = trainStep(wire, data, optimizer, microBatches, {
       maxGradNorm: config.optimizer.max_grad_norm,
       stage,
+      launcher,
       k: config.objective.k,
       readers: draws.readers(step),
       continues: (example) => draws.continues(step, example),

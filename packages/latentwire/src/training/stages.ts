@@ -61,6 +61,7 @@ export interface StagePlan {
 // Shares of the pretraining part.
 const ALIGNMENT = 0.15;
 const DESCENT = 0.65;
+const DESCENT_LEVELS = 16;
 /** Answers begin the hand-over with this weight: at 0 the first step would have nothing to do. */
 const FIRST_ANSWERS = 0.05;
 
@@ -83,8 +84,9 @@ export function stageAt(plan: StagePlan, progress: number): Stage {
   if (within < ALIGNMENT) return stage('alignment', start, { alignment: 1 });
   const descent = (within - ALIGNMENT) / (DESCENT - ALIGNMENT);
   if (descent >= 1) return stage('reconstruction', 1, { reconstruction: 1 });
-  // Geometric: each step down asks for the same share of more packing.
-  return stage('descent', start ** (1 - descent), { reconstruction: 1 });
+  // Geometric: each step down asks for the same share of more packing. Few steps, so that captured ones are used again.
+  const level = Math.floor(descent * DESCENT_LEVELS) / DESCENT_LEVELS;
+  return stage('descent', start ** (1 - level), { reconstruction: 1 });
 }
 
 function answerStage(plan: StagePlan, progress: number, pretrain: number): Stage {

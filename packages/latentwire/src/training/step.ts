@@ -1,18 +1,12 @@
 /** One optimiser step: forward and backward of its micro-batches, clip, AdamW. The atomic event of a run. */
 import * as t from '@latentwire/torch';
-import {
-  type AnswerCounts,
-  type AnswerTerms,
-  alignmentLoss,
-  answerLoss,
-  answerTerms,
-  earlyTokens,
-} from '../objective/index.js';
-import { type ComposedBatch, compose, encoderBatch, type LatentWire, type Segment } from '../wire/index.js';
-import { type MicroBatchTexts, microBatchTexts, readingTarget } from './messages.js';
+import type { LatentWire } from '../wire/index.js';
+import { composeMicroBatch, countTargets, hasAnswers, type StepShape } from './micro-batch.js';
+import { addMicroBatch, type TermSums } from './micro-batch-loss.js';
 import type { WireOptimizer } from './optimizer.js';
-import type { PreparedData, PreparedReader } from './prepare.js';
+import type { PreparedData } from './prepare.js';
 import type { Stage, StageWeights } from './stages.js';
+import { type StepLauncher, zeroSums } from './step-launcher.js';
 
 /** Every term of a step, unweighted; null when it was not computed. */
 export interface StepTerms {
@@ -49,13 +43,10 @@ export interface StepOptions {
   readonly k: number;
   /** Readers of this step; default: all. */
   readonly readers?: readonly number[];
+  /** Launches micro-batches of a known shape as CUDA graphs; default: every operator is issued on its own. */
+  readonly launcher?: StepLauncher | null;
   /** Whether an example's context is continued from its first part in this step; default: none is. */
   readonly continues?: (example: number) => boolean;
-}
-
-/** What the means of a step divide by: counts over all its micro-batches, per reader. */
-interface ReaderCounts extends AnswerCounts {
-  readonly reading: number;
 }
 
 /** @param microBatches example indices; their gradients add up to that of one big batch. */
@@ -67,84 +58,39 @@ export function trainStep(
   options: StepOptions,
 ): StepResult {
   const all = microBatches.flat();
-  const { weights } = options.stage;
-  const active = options.readers ?? data.readers.map((_, k) => k);
+  const { k, stage, launcher = null } = options;
+  const active = options.readers ?? data.readers.map((_, reader) => reader);
   const continues = options.continues ?? (() => false);
-  const counts = new Map(
-    active.map((k) => [k, countTargets(data.readers[k]!, all, continues, options.k, active.length)]),
-  );
+  const shared = { continues, k, readers: active.length };
+  const step: StepShape = {
+    stage,
+    k,
+    active,
+    continues,
+    counts: new Map(active.map((reader) => [reader, countTargets(data.readers[reader]!, all, shared)])),
+    examples: all.length,
+    multiples: launcher?.multiples ?? {},
+  };
   return t.scope(() => {
-    const device = data.readers[0]!.reader.model.device;
-    const sums: Sums = {
-      answer: t.zeros([5], { device }),
-      reading: t.zeros([], { device }),
-      alignment: t.zeros([], { device }),
-    };
+    const sums = launcher === null ? zeroSums(wire.encoder.device) : launcher.begin();
     let tokens = 0;
     for (const indices of microBatches) {
-      const share = indices.length / all.length / active.length;
-      tokens += t.scope(() => {
-        const texts = microBatchTexts(data, indices, weights, continues);
-        const batch = encoderBatch(texts.tokens);
-        const shared = wire.layout.shared(batch.lengths, options.stage.expansion);
-        const z = wire.encode(batch, shared, {
-          rounded: options.stage.rounded,
-          readers: active,
-        });
-        const losses: t.Tensor[] = [];
-        let read = batch.lengths.reduce((a, b) => a + b, 0);
-        for (const k of active) {
-          const reader = data.readers[k]!;
-          const prefix = { vectors: wire.prefix(z, k, shared), seen: wire.layout.seen(shared) };
-          const add = (loss: t.Tensor, value: t.Tensor, sum: t.Tensor): void => {
-            t.noGrad(() => t.add_(sum, value));
-            losses.push(loss);
-          };
-          if (hasAnswers(weights)) {
-            const rows = answerRows(reader, indices, texts, prefix);
-            read += realTokens(rows.composed);
-            const terms = readerAnswers(reader, indices, rows, {
-              weights,
-              k: options.k,
-              counts: counts.get(k)!,
-              share,
-            });
-            add(terms.loss, terms.values, sums.answer);
-          }
-          if (weights.alignment > 0) {
-            const target = {
-              texts: indices.map((i) => reader.texts![i]!),
-              privateLen: wire.layout.privateLen,
-              shared: pick(shared, texts.context!),
-              share: share / indices.length,
-            };
-            const vectors = prefixRows(prefix.vectors, texts.context!);
-            const { loss, value } = alignmentLoss(reader.reader.model, vectors, target, weights.alignment);
-            add(loss, value, sums.alignment);
-          }
-          if (weights.reconstruction > 0) {
-            const rows = readingRows(reader, indices, texts, prefix, continues);
-            read += realTokens(rows.composed);
-            const tokensOfStep = counts.get(k)!.reading;
-            const { loss, value } = answerLoss(
-              reader.reader.model,
-              rows.composed,
-              rows.prefix,
-              tokensOfStep,
-              weights.reconstruction,
-            );
-            add(loss, value, sums.reading);
-          }
-        }
-        t.backward(losses.reduce((a, b) => t.add(a, b)));
-        return read;
-      });
+      const batch = composeMicroBatch(data, wire.layout, indices, step);
+      tokens += batch.tokens;
+      const run = (): void => addMicroBatch(wire, data, batch, sums);
+      if (launcher === null) run();
+      else launcher.steps.run(batch.key, run);
     }
     const params = wire.parameters();
     const norm = t.optim.clipGradNorm(params, options.maxGradNorm === 0 ? Infinity : options.maxGradNorm);
-    optimizer.adamw.step();
-    t.zeroGrad(params);
-    const targetTokens = [...counts.values()].reduce(
+    if (launcher === null) {
+      optimizer.adamw.step();
+      t.zeroGrad(params);
+    } else {
+      launcher.update(wire, active, () => optimizer.adamw.step());
+    }
+    const { weights } = stage;
+    const targetTokens = [...step.counts.values()].reduce(
       (sum, c) =>
         sum +
         ((hasAnswers(weights) ? c.targets : 0) + (weights.reconstruction > 0 ? c.reading : 0)) /
@@ -155,16 +101,9 @@ export function trainStep(
   });
 }
 
-interface Sums {
-  /** In the order of `answerTermNames`. */
-  readonly answer: t.Tensor;
-  readonly reading: t.Tensor;
-  readonly alignment: t.Tensor;
-}
-
 /** One copy from the device for all numbers of a step. */
 function readSums(
-  sums: Sums,
+  sums: TermSums,
   norm: t.Tensor,
   weights: StageWeights,
 ): Pick<StepResult, 'loss' | 'terms' | 'gradNorm'> {
@@ -199,110 +138,4 @@ function readSums(
     weights.alignment * alignment +
     weights.reconstruction * reading;
   return { loss, terms, gradNorm };
-}
-
-function hasAnswers(weights: StageWeights): boolean {
-  return weights.answer > 0 || weights.firstToken > 0 || weights.kToken > 0 || weights.kd > 0;
-}
-
-/** Each count is multiplied by the readers that are averaged. */
-function countTargets(
-  reader: PreparedReader,
-  examples: readonly number[],
-  continues: (example: number) => boolean,
-  k: number,
-  readers: number,
-): ReaderCounts {
-  const total = (of: (example: number) => number): number =>
-    readers * examples.reduce((sum, example) => sum + of(example), 0);
-  return {
-    targets: total((i) => reader.targets[i]!.length),
-    examples: total(() => 1),
-    kTokens: total((i) => earlyTokens(reader.targets[i]!.length, k)),
-    kdPositions: total((i) => reader.teacher?.count(i) ?? 0),
-    reading: total((i) => readingTarget(reader, i, continues)?.ids.length ?? 0),
-  };
-}
-
-/** Prefix of all texts of a micro-batch for one reader, and how many vectors of each row are real. */
-interface Prefix {
-  /** [texts, P + max S, D] */
-  readonly vectors: t.Tensor;
-  readonly seen: Int32Array;
-}
-
-interface Rows {
-  readonly composed: ComposedBatch;
-  readonly prefix: t.Tensor;
-}
-
-function readerAnswers(
-  { reader, teacher, statistics }: PreparedReader,
-  indices: readonly number[],
-  { composed, prefix }: Rows,
-  options: { weights: StageWeights; k: number; counts: AnswerCounts; share: number },
-): AnswerTerms {
-  return answerTerms(reader.model, composed, prefix, {
-    ...options,
-    teacher: options.weights.kd > 0 ? (teacher?.batch(indices, composed.targetRows) ?? null) : null,
-    statistics,
-  });
-}
-
-/** [head | latents | question, anchor | answer, stop] of each example, padded on the right. */
-function answerRows(
-  reader: PreparedReader,
-  indices: readonly number[],
-  texts: MicroBatchTexts,
-  prefix: Prefix,
-): Rows {
-  const rows = indices.map((i) => row(reader, reader.tails[i]!, reader.targets[i]!));
-  return composeRows(rows, texts.context!, prefix);
-}
-
-/** [head | latents | instruction | context, stop], or [head | latents | next part of the context]. */
-function readingRows(
-  reader: PreparedReader,
-  indices: readonly number[],
-  texts: MicroBatchTexts,
-  prefix: Prefix,
-  continues: (example: number) => boolean,
-): Rows {
-  const rows = indices.map((i) => {
-    const { tail, ids } = readingTarget(reader, i, continues)!;
-    return row(reader, tail, ids);
-  });
-  return composeRows(rows, texts.reading!, prefix);
-}
-
-function row(reader: PreparedReader, tail: Int32Array, target: Int32Array): Segment[] {
-  return [
-    { kind: 'tokens', ids: reader.head },
-    { kind: 'latents' },
-    { kind: 'tokens', ids: tail },
-    { kind: 'target', ids: target },
-  ];
-}
-
-/** @param places row of the prefix for each row */
-function composeRows(rows: readonly (readonly Segment[])[], places: Int32Array, prefix: Prefix): Rows {
-  return {
-    composed: compose(rows, 'right', pick(prefix.seen, places)),
-    prefix: prefixRows(prefix.vectors, places),
-  };
-}
-
-/** Rows of the prefix; itself when they are all of them, in order. */
-function prefixRows(vectors: t.Tensor, places: Int32Array): t.Tensor {
-  if (places.length === vectors.size(0) && places.every((place, i) => place === i)) return vectors;
-  const index = t.fromTypedArray(places, [places.length], { device: vectors.device }).to({ dtype: 'int64' });
-  return t.indexSelect(vectors, 0, index);
-}
-
-function pick(counts: ArrayLike<number>, places: Int32Array): Int32Array {
-  return places.map((place) => counts[place]!);
-}
-
-function realTokens(composed: ComposedBatch): number {
-  return composed.valid === null ? composed.ids.length : composed.valid.reduce((a, b) => a + b, 0);
 }

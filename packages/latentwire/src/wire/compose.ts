@@ -24,13 +24,28 @@ export interface ComposedBatch {
   readonly latentPlaces: Int32Array;
   /** [B] latents per row: the prefix vectors of a row that are real */
   readonly latentCounts: Int32Array;
-  /** [N] flat places whose hidden state predicts a target */
+  /** [N] flat places whose hidden state predicts a target; those after the last real one are padding */
   readonly targetPlaces: Int32Array;
   /** [N] target ids */
   readonly targetIds: Int32Array;
-  /** [N] row of each target */
+  /** [N] row of each target, ascending; `NO_ROW` for padding */
   readonly targetRows: Int32Array;
 }
+
+/** Row of a target that is none. */
+export const NO_ROW = -1;
+
+/** Sizes are rounded up to a multiple, so that batches share shapes and with them a captured step. Default 1. */
+export interface ShapeMultiples {
+  /** tokens of an encoded text */
+  readonly texts?: number;
+  /** positions of a reader's row */
+  readonly positions?: number;
+  /** supervised places of a batch */
+  readonly targets?: number;
+}
+
+export const roundUp = (size: number, multiple = 1): number => Math.ceil(size / multiple) * multiple;
 
 /**
  * The last target of a row is predicted, never read, so it takes no position.
@@ -40,9 +55,10 @@ export function compose(
   rows: readonly (readonly Segment[])[],
   padding: 'left' | 'right',
   latents: LatentCounts,
+  multiples: ShapeMultiples = {},
 ): ComposedBatch {
   const lengths = rows.map((row, r) => rowLength(row, countOf(latents, r)) - (endsInTarget(row) ? 1 : 0));
-  const length = Math.max(0, ...lengths);
+  const length = roundUp(Math.max(0, ...lengths), multiples.positions);
   const ids = new Int32Array(rows.length * length);
   const valid = new Uint8Array(rows.length * length);
   const latentPlaces: number[] = [];
@@ -73,6 +89,9 @@ export function compose(
       at += n;
     }
   });
+  const targets = roundUp(targetIds.length, multiples.targets);
+  const padTargets = (values: number[], fill: number): Int32Array =>
+    Int32Array.from({ length: targets }, (_, i) => values[i] ?? fill);
   return {
     batch: rows.length,
     length,
@@ -81,9 +100,9 @@ export function compose(
     padding,
     latentPlaces: Int32Array.from(latentPlaces),
     latentCounts,
-    targetPlaces: Int32Array.from(targetPlaces),
-    targetIds: Int32Array.from(targetIds),
-    targetRows: Int32Array.from(targetRows),
+    targetPlaces: padTargets(targetPlaces, 0),
+    targetIds: padTargets(targetIds, 0),
+    targetRows: padTargets(targetRows, NO_ROW),
   };
 }
 

@@ -16,8 +16,11 @@ export {
   type ComposedBatch,
   compose,
   indexTensor,
+  NO_ROW,
+  roundUp,
   rowLength,
   type Segment,
+  type ShapeMultiples,
   targetPlaces,
 } from './compose.js';
 export {

@@ -63,6 +63,12 @@ export class LatentWire extends t.nn.Module {
     return /^encoder\.tokens\.(?:model|lora)\./.test(name);
   }
 
+  /** The reader that alone uses a parameter; null for those of all. */
+  readerOf(name: string): number | null {
+    const match = /^(?:adapters|encoder\.private)\.(\d+)\./.exec(name);
+    return match === null ? null : Number(match[1]);
+  }
+
   override dispose(): void {
     this.encoder.dispose();
     for (const adapter of this.adapters) adapter.dispose();

@@ -1,2 +1,2 @@
 /** What only CUDA devices have. */
-export { type RecordedStepCounts, RecordedSteps } from './recorded-steps.js';
+export { graphsAvailable, type RecordedStepCounts, RecordedSteps } from './recorded-steps.js';

@@ -24,6 +24,9 @@ interface Recording {
   readonly result: unknown;
 }
 
+/** Whether steps can be captured here: a CUDA device is there, and the set-up found CUDA's headers. */
+export const graphsAvailable = (): boolean => native.graphsAvailable();
+
 export class RecordedSteps implements Disposable {
   readonly #recordings = new Map<string, Recording>();
   /** How often a key was run plainly: the first time makes tables and workspaces, the second is recorded. */

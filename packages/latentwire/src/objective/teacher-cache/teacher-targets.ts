@@ -1,4 +1,5 @@
 /** The teacher's distributions for a list of examples, in memory: what distillation reads in each step. */
+import { roundUp } from '../../wire/index.js';
 import type { TeacherDistributions } from '../distillation-loss.js';
 
 /** Which distributions are kept of a teacher. */
@@ -15,6 +16,8 @@ export interface TeacherPlan {
 export interface TeacherBatch extends TeacherDistributions {
   /** Index into the batch's targets, ascending; one per row of `ids`. */
   readonly targets: Int32Array;
+  /** Rows that are no padding; they come first. */
+  readonly rows: number;
 }
 
 /** Flat arrays of n examples. Places beyond an example's count are 0. */
@@ -42,14 +45,16 @@ export class TeacherTargets {
    * Rows of a batch in the order of its targets.
    * @param examples index of the example in each row of the batch
    * @param targetRows row of each target, ascending, as `compose` gives it
+   * @param multiple of the rows, padding included
    */
-  batch(examples: readonly number[], targetRows: Int32Array): TeacherBatch {
+  batch(examples: readonly number[], targetRows: Int32Array, multiple = 1): TeacherBatch {
     const { topK, tau, positions } = this.plan;
     const { ids, logProbs } = this.arrays;
     const total = examples.reduce((sum, example) => sum + this.count(example), 0);
-    const targets = new Int32Array(total);
-    const batchIds = new Int32Array(total * topK);
-    const batchLogProbs = new Float32Array(total * (topK + 1));
+    const rows = roundUp(total, multiple);
+    const targets = new Int32Array(rows);
+    const batchIds = new Int32Array(rows * topK);
+    const batchLogProbs = new Float32Array(rows * (topK + 1));
     let at = 0;
     let start = 0;
     examples.forEach((example, row) => {
@@ -61,6 +66,6 @@ export class TeacherTargets {
       at += count;
       while (targetRows[start] === row) start++;
     });
-    return { tau, topK, ids: batchIds, logProbs: batchLogProbs, targets };
+    return { tau, topK, ids: batchIds, logProbs: batchLogProbs, targets, rows: total };
   }
 }

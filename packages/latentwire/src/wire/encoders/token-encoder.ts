@@ -1,5 +1,6 @@
 /** What every encoder begins with: token ids of a batch of texts -> one state per token. */
 import * as t from '@latentwire/torch';
+import { roundUp } from '../compose.js';
 
 /** Token ids of a batch of texts, padded on the right. */
 export interface EncoderBatch {
@@ -11,9 +12,9 @@ export interface EncoderBatch {
   readonly lengths: Int32Array;
 }
 
-/** Pads token ids of texts on the right. */
-export function encoderBatch(texts: readonly ArrayLike<number>[]): EncoderBatch {
-  const length = Math.max(1, ...texts.map((ids) => ids.length));
+/** Pads token ids of texts on the right, to a multiple of `multiple`. */
+export function encoderBatch(texts: readonly ArrayLike<number>[], multiple = 1): EncoderBatch {
+  const length = roundUp(Math.max(1, ...texts.map((ids) => ids.length)), multiple);
   const ids = new Int32Array(texts.length * length);
   texts.forEach((text, row) => {
     ids.set(text, row * length);

@@ -1,0 +1,215 @@
+/**
+ * The host half of a micro-batch: everything that is made of token ids and counts, and none of the computing. Its `key`
+ * tells which operators on which shapes the other half (micro-batch-loss.ts) will run.
+ */
+import { type AnswerCounts, earlyTokens, type TeacherBatch } from '../objective/index.js';
+import {
+  type ComposedBatch,
+  compose,
+  type EncoderBatch,
+  encoderBatch,
+  type LatentLayout,
+  type Segment,
+  type ShapeMultiples,
+} from '../wire/index.js';
+import { type MicroBatchTexts, microBatchTexts, readingTarget } from './messages.js';
+import type { PreparedData, PreparedReader } from './prepare.js';
+import type { Stage, StageWeights } from './stages.js';
+
+/** What the means of a step divide by: counts over all its micro-batches, per reader. */
+export interface ReaderCounts extends AnswerCounts {
+  readonly reading: number;
+}
+
+/** What is the same for all micro-batches of a step. */
+export interface StepShape {
+  readonly stage: Pick<Stage, 'expansion' | 'weights'> & Partial<Pick<Stage, 'rounded'>>;
+  readonly k: number;
+  /** Readers of this step. */
+  readonly active: readonly number[];
+  readonly continues: (example: number) => boolean;
+  /** Per active reader. */
+  readonly counts: ReadonlyMap<number, ReaderCounts>;
+  /** Examples of the step. */
+  readonly examples: number;
+  readonly multiples: ShapeMultiples;
+}
+
+export interface ReaderBatch {
+  readonly reader: number;
+  readonly counts: ReaderCounts;
+  readonly answers: { readonly composed: ComposedBatch; readonly teacher: TeacherBatch | null } | null;
+  readonly reading: ComposedBatch | null;
+  /** The texts in the reader's tokens; null without the alignment term. */
+  readonly texts: readonly Int32Array[] | null;
+}
+
+export interface MicroBatch {
+  readonly step: StepShape;
+  readonly texts: EncoderBatch;
+  /** S per text. */
+  readonly shared: Int32Array;
+  /** Place of each example's whole text; null when no term needs it. */
+  readonly context: Int32Array | null;
+  /** Place of each example's text to repeat or continue; null when there is no such term. */
+  readonly reading: Int32Array | null;
+  readonly examples: number;
+  readonly readers: readonly ReaderBatch[];
+  /** Tokens through encoder and readers, padding not counted. */
+  readonly tokens: number;
+  readonly key: string;
+}
+
+export function hasAnswers(weights: StageWeights): boolean {
+  return weights.answer > 0 || weights.firstToken > 0 || weights.kToken > 0 || weights.kd > 0;
+}
+
+/** Each count is multiplied by the readers that are averaged. */
+export function countTargets(
+  reader: PreparedReader,
+  examples: readonly number[],
+  { continues, k, readers }: { continues: StepShape['continues']; k: number; readers: number },
+): ReaderCounts {
+  const total = (of: (example: number) => number): number =>
+    readers * examples.reduce((sum, example) => sum + of(example), 0);
+  return {
+    targets: total((i) => reader.targets[i]!.length),
+    examples: total(() => 1),
+    kTokens: total((i) => earlyTokens(reader.targets[i]!.length, k)),
+    kdPositions: total((i) => reader.teacher?.count(i) ?? 0),
+    reading: total((i) => readingTarget(reader, i, continues)?.ids.length ?? 0),
+  };
+}
+
+/** @param indices examples of the micro-batch */
+export function composeMicroBatch(
+  data: PreparedData,
+  layout: LatentLayout,
+  indices: readonly number[],
+  step: StepShape,
+): MicroBatch {
+  const { weights, expansion } = step.stage;
+  const sent = microBatchTexts(data, indices, weights, step.continues);
+  const texts = encoderBatch(sent.tokens, step.multiples.texts);
+  const shared = layout.shared(texts.lengths, expansion);
+  const seen = layout.seen(shared);
+  const readers = step.active.map((k) => readerBatch(data.readers[k]!, k, indices, { step, sent, seen }));
+  return {
+    step,
+    texts,
+    shared,
+    context: sent.context,
+    reading: sent.reading,
+    examples: indices.length,
+    readers,
+    tokens:
+      sum(texts.lengths) +
+      readers.reduce((n, r) => n + realTokens(r.answers?.composed) + realTokens(r.reading), 0),
+    key: keyOf(step, texts, shared, sent, readers),
+  };
+}
+
+function readerBatch(
+  reader: PreparedReader,
+  k: number,
+  indices: readonly number[],
+  { step, sent, seen }: { step: StepShape; sent: MicroBatchTexts; seen: Int32Array },
+): ReaderBatch {
+  const { stage, multiples, continues } = step;
+  const { weights } = stage;
+  const composed = (rows: Segment[][], places: Int32Array): ComposedBatch =>
+    compose(rows, 'right', pick(seen, places), multiples);
+  let answers: ReaderBatch['answers'] = null;
+  if (hasAnswers(weights)) {
+    const rows = indices.map((i) => row(reader, reader.tails[i]!, reader.targets[i]!));
+    const batch = composed(rows, sent.context!);
+    const teacher =
+      weights.kd > 0 ? (reader.teacher?.batch(indices, batch.targetRows, multiples.targets) ?? null) : null;
+    answers = { composed: batch, teacher };
+  }
+  let reading: ComposedBatch | null = null;
+  if (weights.reconstruction > 0) {
+    const rows = indices.map((i) => {
+      const { tail, ids } = readingTarget(reader, i, continues)!;
+      return row(reader, tail, ids);
+    });
+    reading = composed(rows, sent.reading!);
+  }
+  const texts = weights.alignment > 0 ? indices.map((i) => reader.texts![i]!) : null;
+  return { reader: k, counts: step.counts.get(k)!, answers, reading, texts };
+}
+
+/** [head | latents | tail | target, stop] */
+function row(reader: PreparedReader, tail: Int32Array, target: Int32Array): Segment[] {
+  return [
+    { kind: 'tokens', ids: reader.head },
+    { kind: 'latents' },
+    { kind: 'tokens', ids: tail },
+    { kind: 'target', ids: target },
+  ];
+}
+
+function keyOf(
+  { stage, active, multiples }: StepShape,
+  texts: EncoderBatch,
+  shared: Int32Array,
+  sent: MicroBatchTexts,
+  readers: readonly ReaderBatch[],
+): string {
+  const on = Object.entries(stage.weights).flatMap(([name, weight]) => (weight > 0 ? [name] : []));
+  const identity = (places: Int32Array | null): boolean | null =>
+    places === null ? null : places.length === texts.batch && places.every((place, i) => place === i);
+  const spread = (counts: ArrayLike<number>): string => {
+    const [least, most] = extremes(counts);
+    return least === most ? `${most}` : `≤${most}`;
+  };
+  const shape = (batch: ComposedBatch | null): unknown =>
+    batch && [
+      batch.batch,
+      batch.length,
+      batch.valid === null,
+      spread(batch.latentCounts),
+      batch.latentPlaces.length,
+      batch.targetIds.length,
+    ];
+  return JSON.stringify([
+    on,
+    stage.rounded ?? true,
+    active,
+    [texts.batch, texts.length, texts.lengths.every((n) => n === texts.length), spread(shared)],
+    [identity(sent.context), identity(sent.reading)],
+    readers.map((r) => [
+      shape(r.answers?.composed ?? null),
+      r.answers?.teacher?.targets.length ?? null,
+      shape(r.reading),
+      r.texts && encoderBatchShape(r.texts, multiples.texts),
+    ]),
+  ]);
+}
+
+function encoderBatchShape(texts: readonly Int32Array[], multiple: number | undefined): unknown {
+  const { batch, length } = encoderBatch(texts, multiple);
+  return [batch, length];
+}
+
+export function pick(counts: ArrayLike<number>, places: Int32Array): Int32Array {
+  return places.map((place) => counts[place]!);
+}
+
+function extremes(values: ArrayLike<number>): [least: number, most: number] {
+  let [least, most] = [Number.POSITIVE_INFINITY, 0];
+  for (let i = 0; i < values.length; i++) {
+    least = Math.min(least, values[i]!);
+    most = Math.max(most, values[i]!);
+  }
+  return [least, most];
+}
+
+function sum(values: Int32Array): number {
+  return values.reduce((a, b) => a + b, 0);
+}
+
+function realTokens(composed: ComposedBatch | null | undefined): number {
+  if (composed == null) return 0;
+  return composed.valid === null ? composed.ids.length : composed.valid.reduce((a, b) => a + b, 0);
+}

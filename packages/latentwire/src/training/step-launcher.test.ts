@@ -1,0 +1,82 @@
+import type * as t from '@latentwire/torch';
+import { describe, expect, it } from 'vitest';
+import { teacherTargets } from '../objective/index.js';
+import { wireOptimizer } from './optimizer.js';
+import type { PreparedData } from './prepare.js';
+import { type StepOptions, trainStep } from './step.js';
+import { StepLauncher } from './step-launcher.js';
+import { tinySession } from './tiny-session.fixture.js';
+
+const weights = {
+  alignment: 0.2,
+  answer: 1,
+  firstToken: 0.3,
+  kToken: 0.2,
+  kd: 0.4,
+  manifold: 0,
+  reconstruction: 0.5,
+};
+const rates = { lr: 1e-4, encoderLr: 1e-5, weightDecay: 0.01 };
+const MULTIPLES = { texts: 8, positions: 8, targets: 16 };
+
+async function withTeachers(data: PreparedData): Promise<PreparedData> {
+  const readers = [];
+  for (const reader of data.readers) {
+    const rows = reader.targets.map((target, i) => ({ prompt: reader.texts![i]!, target }));
+    const teacher = await teacherTargets(reader.reader.model, rows, {
+      plan: { positions: 2, topK: 5, tau: 2 },
+      folder: null,
+      identity: { model: '', tokenizer: '' },
+    });
+    readers.push({ ...reader, teacher });
+  }
+  return { ...data, readers };
+}
+
+/** Weights and losses after some steps on changing examples, with changing weights of the terms. */
+async function run(launched: boolean, readers: number, settings: Record<string, unknown> = {}) {
+  const { wire, data } = tinySession(7, 24, readers, settings);
+  const prepared = await withTeachers(data);
+  const optimizer = wireOptimizer(wire, rates);
+  using launcher = new StepLauncher(wire, { mode: 'rehearse', multiples: MULTIPLES });
+  if (!launched) for (const p of wire.parameters()) p.grad = null;
+  const losses: number[] = [];
+  for (let step = 0; step < 12; step++) {
+    const microBatches = [0, 1].map((g) => [0, 1, 2, 3].map((i) => (step * 8 + g * 4 + i * 5) % 24));
+    const options: StepOptions = {
+      maxGradNorm: 1,
+      stage: { expansion: 1, weights: { ...weights, reconstruction: 0.5 + step / 20, kd: 0.4 + step / 40 } },
+      k: 2,
+      continues: (i) => i % 3 === 0,
+      ...(readers > 1 && step % 3 === 0 ? { readers: [step % 2] } : {}),
+      launcher: launched ? launcher : null,
+    };
+    losses.push(trainStep(wire, prepared, optimizer, microBatches, options).loss);
+  }
+  const parameters = new Map(
+    [...wire.stateDict()].map(([name, p]: [string, t.Tensor]) => [name, p.toArray()]),
+  );
+  return { losses, parameters, counts: launcher.steps.counts };
+}
+
+describe('a launched step', () => {
+  it.each([
+    ['one reader', 1, {}],
+    ['two readers, all or one per step', 2, {}],
+    ['private latents', 2, { 'wire.latent_private_len': 1 }],
+    ['int8 latents', 1, { 'wire.bits': 8 }],
+  ])('is fit to be captured and trains as a plain one does: %s', async (_, readers, settings) => {
+    const plain = await run(false, readers, settings);
+    const launched = await run(true, readers, settings);
+    expect(launched.counts.mismatches).toBe(0);
+    expect(launched.counts.launched).toBeGreaterThan(4);
+    launched.losses.forEach((loss, i) => {
+      expect(loss).toBeCloseTo(plain.losses[i]!, 3);
+    });
+    for (const [name, values] of plain.parameters) {
+      const others = launched.parameters.get(name)!;
+      const worst = Math.max(...values.map((value, i) => Math.abs(value - others[i]!)));
+      expect(worst, name).toBeLessThan(2e-3);
+    }
+  });
+});

@@ -1,0 +1,65 @@
+/**
+ * What a step needs to be launched as CUDA graphs, kept from step to step: the recordings, sums and gradients at fixed
+ * addresses, and the multiples that sizes are rounded up to, so that few shapes cover all batches. On one GPU with small
+ * models most of a step is spent issuing kernels; a launch does it at once (bench/gpu).
+ */
+import * as t from '@latentwire/torch';
+import type { LatentWire, ShapeMultiples } from '../wire/index.js';
+import type { TermSums } from './micro-batch-loss.js';
+
+/** Sums of the terms of one step, all 0. */
+export function zeroSums(device: t.Device): TermSums {
+  return {
+    answer: t.zeros([5], { device }),
+    reading: t.zeros([], { device }),
+    alignment: t.zeros([], { device }),
+  };
+}
+
+/** Padding costs computing, every shape costs a recording. */
+const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128 };
+
+export class StepLauncher implements Disposable {
+  readonly steps: t.cuda.RecordedSteps;
+  readonly multiples: ShapeMultiples;
+  readonly #sums: TermSums;
+
+  /** A launcher where graphs can be captured and are not turned off, else null. */
+  static forRun(wire: LatentWire, options: { disabled: boolean }): StepLauncher | null {
+    if (options.disabled || wire.encoder.device === 'cpu' || !t.cuda.graphsAvailable()) return null;
+    return new StepLauncher(wire);
+  }
+
+  /** @param mode see `RecordedSteps` */
+  constructor(wire: LatentWire, options: { mode?: 'capture' | 'rehearse'; multiples?: ShapeMultiples } = {}) {
+    this.steps = new t.cuda.RecordedSteps({ mode: options.mode ?? 'capture' });
+    this.multiples = options.multiples ?? MULTIPLES;
+    this.#sums = zeroSums(wire.encoder.device);
+    for (const sum of Object.values(this.#sums)) t.keep(sum);
+    t.optim.allocateGradients(wire.parameters());
+  }
+
+  /** Begins a step: its sums, set to 0. */
+  begin(): TermSums {
+    for (const sum of Object.values(this.#sums)) t.zero_(sum);
+    return this.#sums;
+  }
+
+  /** Runs the optimiser and sets all gradients to 0. What only inactive readers use is left as it is. */
+  update(wire: LatentWire, active: readonly number[], step: () => void): void {
+    const idle = [...wire.namedParameters()].flatMap(([name, p]) => {
+      const reader = wire.readerOf(name);
+      return reader === null || active.includes(reader) ? [] : [{ p, gradient: p.grad }];
+    });
+    // A gradient of zeros would still let the optimiser decay and drift.
+    for (const { p } of idle) p.grad = null;
+    step();
+    for (const { p, gradient } of idle) p.grad = gradient;
+    t.optim.zeroGradients(wire.parameters());
+  }
+
+  [Symbol.dispose](): void {
+    this.steps.dispose();
+    for (const sum of Object.values(this.#sums)) sum.dispose();
+  }
+}
