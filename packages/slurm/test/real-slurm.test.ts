@@ -2,11 +2,11 @@
  * The policy against a real Slurm: whatever happens to a job, it ends once, with the result of an undisturbed run, and
  * nothing of it is left. All scenarios run at the same time on two clusters; each has nodes of its own.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cancelJobs, requeueJob } from '../src/index.js';
+import { cancelJobs, readSqueue, requeueJob, testSubmit } from '../src/index.js';
 import { compilePackage } from './real-slurm/compile.js';
 import { provideSlurm } from './real-slurm/install.js';
 import { type PrivateCluster, startCluster } from './real-slurm/private-cluster.js';
@@ -33,9 +33,17 @@ describe.skipIf(!slurm.available).concurrent('a job under a real Slurm', () => {
   }, 120_000);
 
   afterAll(async () => {
-    await Promise.all([site?.stop(), plainSite?.stop()]);
-    rmSync(compiled, { recursive: true, force: true });
-  }, 60_000);
+    const clusters = [site, plainSite].filter((cluster) => cluster !== undefined);
+    try {
+      for (const cluster of clusters) {
+        await until('the end of all jobs', async () => (await cluster.run('squeue', '--noheader')) === '');
+        await until('the end of all processes', () => cluster.leftOver().length === 0);
+      }
+    } finally {
+      await Promise.all(clusters.map((cluster) => cluster.stop()));
+      rmSync(compiled, { recursive: true, force: true });
+    }
+  }, 120_000);
 
   const on = (cluster: PrivateCluster, name: string) => new Scenario(cluster, packageFile, name);
   const node = (index: number) => site.nodes[index - 1]!;
@@ -225,6 +233,60 @@ describe.skipIf(!slurm.available).concurrent('a job under a real Slurm', () => {
     expect(await plainSite.run('squeue', '--noheader', '--states=all', '--name=submitted-in-outage')).toMatch(
       /^[^\n]*\n?$/,
     );
+  });
+
+  it('gets its name, arguments and variables as they were written', { timeout }, async () => {
+    const run = on(site, 'hostile');
+    const text = ` a'b"c $(touch /tmp/x) \`id\` \\n;#%j|&é*`;
+    const show =
+      'console.log(JSON.stringify([process.env.SLURM_JOB_NAME, process.env.TEXT, process.argv[1]]))';
+    await run.submit({
+      steps: 0,
+      spec: {
+        name: text,
+        comment: text,
+        nodeList: node(10),
+        cpusPerTask: 1,
+        environment: { TEXT: `${text}\n${text}` },
+        command: [process.execPath, '-e', show, `\n${text}`],
+      },
+    });
+    expect(await run.ended()).toMatchObject({ state: 'COMPLETED', name: text });
+    expect(JSON.parse(run.output())).toEqual([text, `${text}\n${text}`, `\n${text}`]);
+    for (const format of ['json', 'text'] as const) {
+      const [job] = await readSqueue(run.runner, { ids: [run.id], format });
+      expect(job).toMatchObject({ id: run.id, name: text, comment: expect.stringContaining(text.trim()) });
+    }
+  });
+
+  it('finds a common rendezvous over two nodes, one task for each GPU', { timeout }, async () => {
+    const run = on(site, 'rendezvous');
+    const show = 'echo $RANK $LOCAL_RANK $NODE_RANK $WORLD_SIZE $LOCAL_WORLD_SIZE $MASTER_ADDR:$MASTER_PORT';
+    const spec = {
+      nodes: 2,
+      gpusPerNode: 2,
+      cpusPerTask: 1,
+      exclude: allBut(10, 12),
+      command: ['bash', '-c', show],
+    };
+    await run.submit({ steps: 0, spec });
+    expect(await run.ended()).toMatchObject({ state: 'COMPLETED' });
+    const lines = run.output().trim().split('\n').sort();
+    const address = lines[0]!.split(' ').at(-1)!;
+    expect(address).toMatch(/^\S+:2\d{4}$/);
+    expect(lines).toEqual(['0 0 0', '1 1 0', '2 0 1', '3 1 1'].map((ranks) => `${ranks} 4 2 ${address}`));
+  });
+
+  it('would be taken: both committed scripts pass sbatch --test-only', { timeout }, async () => {
+    const { runner } = on(site, 'committed');
+    for (const name of ['run_main_experiment', 'test_preempt']) {
+      const script = readFileSync(new URL(`../../../slurm/${name}.slurm`, import.meta.url), 'utf8');
+      await testSubmit(runner, script);
+      const elsewhere = script.replace('--partition=preempt', '--partition=nowhere');
+      await expect(testSubmit(runner, elsewhere)).rejects.toMatchObject({ kind: 'invalid-partition' });
+      const larger = script.replace(/--gpus=\d/, '--gpus=99');
+      await expect(testSubmit(runner, larger)).rejects.toMatchObject({ kind: 'impossible-request' });
+    }
   });
 
   /** All nodes but these, for --exclude. */

@@ -136,7 +136,7 @@ function fromJson(job: Record<string, unknown>): JobRecord[] {
   const taskId = numberOf(job.array_task_id);
   const limit = numberOf(job.time_limit);
   const record = {
-    name: textOf(job.name) ?? '',
+    name: typeof job.name === 'string' ? job.name : '',
     user: textOf(job.user_name),
     partition: textOf(job.partition),
     account: textOf(job.account),

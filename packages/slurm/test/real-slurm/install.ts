@@ -10,7 +10,7 @@ import path from 'node:path';
 export type Availability = { readonly available: true } | { readonly available: false; readonly why: string };
 
 const PACKAGES = ['slurmctld', 'slurmd', 'slurm-client', 'munge'];
-const PROGRAMS = ['munged', 'slurmctld', 'slurmd', 'sbatch', 'scontrol'];
+const PROGRAMS = ['munged', 'slurmctld', 'slurmd', 'sbatch', 'scontrol', 'setpriv'];
 const INSTALL_TIMEOUT_MS = 120_000;
 const LOCK = path.join(os.tmpdir(), 'latentwire-slurm-install.lock');
 

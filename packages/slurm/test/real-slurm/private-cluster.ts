@@ -29,7 +29,7 @@ import { daemonPath } from './install.js';
 const execute = promisify(execFile);
 
 export interface ClusterOptions {
-  /** Nodes; default 2, each with 16 CPUs, 4 GPUs and 503 GiB, none of them real. */
+  /** Nodes; default 2, each with 32 CPUs, 4 GPUs and 503 GiB, none of them real. */
   readonly nodes?: number;
   /** Seconds a preempted job has; rounded up by Slurm to a multiple of `killWait` + 5. */
   readonly graceSeconds?: number;
@@ -49,6 +49,8 @@ export interface PrivateCluster {
   readonly proctrack: 'cgroup' | 'linuxproc';
   /** stdout of a Slurm command. */
   run(command: string, ...args: readonly string[]): Promise<string>;
+  /** Processes of jobs that still run. */
+  leftOver(): number[];
   stopController(): Promise<void>;
   startController(): Promise<void>;
   /** Ends all jobs and daemons and removes the folder. */
@@ -150,7 +152,7 @@ class Cluster implements PrivateCluster {
   }
 
   /** Processes that carry this cluster's configuration in their environment: step daemons and what jobs started. */
-  private leftOver(): number[] {
+  leftOver(): number[] {
     const mark = `SLURM_CONF=${this.in('slurm.conf')}`;
     return readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
@@ -249,7 +251,7 @@ class Cluster implements PrivateCluster {
       ...['JobRequeue=1', 'PreemptType=preempt/partition_prio', 'PreemptMode=REQUEUE'],
       ...this.nodes.map(
         (node, index) =>
-          `NodeName=${node} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${slurmd[index]} CPUs=16 Boards=1 SocketsPerBoard=1 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=515000 Gres=gpu:4 State=UNKNOWN`,
+          `NodeName=${node} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${slurmd[index]} CPUs=32 Boards=1 SocketsPerBoard=1 CoresPerSocket=32 ThreadsPerCore=1 RealMemory=515000 Gres=gpu:4 State=UNKNOWN`,
       ),
       `PartitionName=normal Default=YES PriorityTier=10 PreemptMode=OFF ${common}`,
       `PartitionName=preempt PriorityTier=1 PreemptMode=REQUEUE GraceTime=${graceSeconds} ${common}`,

@@ -74,7 +74,7 @@ export class Scenario {
     this.id = await submitJob(this.runner, {
       name: this.name,
       requeue: true,
-      cpusPerTask: 16,
+      cpusPerTask: 32,
       memory: '1G',
       output: path.join(this.cluster.folder, `${this.name}-%j.out`),
       workDir: this.cluster.folder,
@@ -91,7 +91,7 @@ export class Scenario {
       partition: 'normal',
       requeue: false,
       nodeList: node,
-      cpusPerTask: 16,
+      cpusPerTask: 32,
       memory: '1G',
       output: '/dev/null',
       command: ['sleep', '1'],
