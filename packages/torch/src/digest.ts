@@ -12,3 +12,8 @@ export function tensorDigests(tensors: readonly Tensor[]): BigUint64Array {
 export function digestText(digest: bigint): string {
   return digest.toString(16).padStart(16, '0');
 }
+
+/** 16 hex digits over the bytes of a file: XXH64 over the XXH64 of every 4 MiB. */
+export function fileDigest(path: string): string {
+  return native.fileDigest(path, Number.MAX_SAFE_INTEGER);
+}

@@ -3,7 +3,7 @@ export * from './autograd.js';
 export { type CapturedOutput, captureOutput } from './capture.js';
 export * as cuda from './cuda/index.js';
 export * from './device.js';
-export { digestText, tensorDigests } from './digest.js';
+export { digestText, fileDigest, tensorDigests } from './digest.js';
 export { type DType, dtypeBytes, dtypes, type FloatDType, isFloat } from './dtype.js';
 export { TorchError } from './error.js';
 export { type AddonInfo, addonInfo } from './native.js';

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import { TorchError } from './error.js';
 
 /** A tensor in the native table. */
@@ -189,4 +190,23 @@ function load(): NativeBridge {
   return bridge;
 }
 
-export const native: NativeBridge = load();
+/**
+ * What worker threads get in place of the addon: modules that import this package load there, but nothing of libtorch can
+ * be called. The addon keeps process-wide state (handles, scopes, the error factory) that belongs to the main thread.
+ */
+function standIn(): NativeBridge {
+  const atLoad: Partial<NativeBridge> = {
+    resolve: () => 0,
+    schema: () => '',
+    listBuffer: () => new ArrayBuffer(1 << 16),
+  };
+  return new Proxy(atLoad as NativeBridge, {
+    get: (target, name) =>
+      Reflect.get(target, name) ??
+      (() => {
+        throw new TorchError(`${String(name)}: expected the main thread, got a worker thread`);
+      }),
+  });
+}
+
+export const native: NativeBridge = isMainThread ? load() : standIn();

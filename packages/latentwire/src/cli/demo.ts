@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import type { CliCommand } from './command.js';
-import { scoreTable } from './score-table.js';
+import { scoreTable, stoppedText } from './score-table.js';
 
 /** Chosen so that the whole demo takes a few minutes on two CPU cores. */
 const SETTINGS = {
@@ -37,11 +37,13 @@ export const demo: CliCommand = {
       { path: 'model.ids', value: [model] },
       { path: 'encoder.id', value: model },
       { path: 'run.save_dir', value: 'runs/demo' },
+      { path: 'checkpoint.restart', value: true },
       ...Object.entries(SETTINGS).map(([path, value]) => ({ path, value })),
     ].map((assignment) => ({ ...assignment, origin: 'demo' }));
     const config = resolveConfig({ assignments: [...fixed, ...assignments] });
     logger.info('a frozen model of half a million weights will read facts through latents instead of text');
     const report = await train(config, { logger, figures: drawRunFigures });
+    if (report.state !== 'completed') return { json: { ...report }, text: stoppedText(report) };
     return {
       json: { ...report },
       text: `${await scoreTable(report)}\nfigures: ${report.directory}/figures/f1.png and loss.png`,

@@ -1,7 +1,7 @@
 /** `latentwire eval`: scores the saved wire of a run again. */
 import { LatentWireError } from '../errors.js';
 import type { CliCommand } from './command.js';
-import { scoreTable } from './score-table.js';
+import { scoreTable, stoppedText } from './score-table.js';
 
 interface EvalOptions {
   readonly saveDir?: string;
@@ -27,6 +27,7 @@ export const evaluate: CliCommand = {
     const { evaluateSaved } = await import('../training/index.js');
     const { drawRunFigures } = await import('../results/index.js');
     const report = await evaluateSaved(config, { logger, figures: drawRunFigures });
+    if (report.state !== 'completed') return { json: { ...report }, text: stoppedText(report) };
     return { json: { ...report }, text: await scoreTable(report) };
   },
 };

@@ -1,6 +1,6 @@
 /** The table that `train`, `eval` and `demo` end with: one row per way of answering and model. */
 import type { AnswerMode, PerModel } from '../telemetry/index.js';
-import type { TrainReport } from '../training/index.js';
+import type { StoppedReport, TrainReport } from '../training/index.js';
 
 const LABELS: Record<AnswerMode | 'linear_probe', string> = {
   text: 'text (whole context)',
@@ -15,6 +15,12 @@ const LABELS: Record<AnswerMode | 'linear_probe', string> = {
   joint: 'latent, joint rescoring',
   linear_probe: 'linear probe (accuracy)',
 };
+
+/** What `train`, `eval` and `demo` print when a signal stopped them. */
+export function stoppedText(report: StoppedReport): string {
+  const saved = report.checkpoint === null ? 'no checkpoint yet' : `checkpoint of step ${report.steps}`;
+  return `stopped by ${report.signal}: ${saved} in ${report.directory}\nthe same command with --auto-resume goes on`;
+}
 
 /** Scores in percent, tokens and bytes as times less than the text, and where the run lies. */
 export async function scoreTable(report: TrainReport): Promise<string> {

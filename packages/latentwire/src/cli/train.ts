@@ -1,6 +1,6 @@
 /** `latentwire train`: trains a wire between frozen models, scores it and draws its figures. */
 import type { CliCommand } from './command.js';
-import { scoreTable } from './score-table.js';
+import { scoreTable, stoppedText } from './score-table.js';
 
 export const train: CliCommand = {
   name: 'train',
@@ -11,6 +11,7 @@ export const train: CliCommand = {
     const { train: trainWire } = await import('../training/index.js');
     const { drawRunFigures } = await import('../results/index.js');
     const report = await trainWire(settings, { logger, figures: drawRunFigures });
+    if (report.state !== 'completed') return { json: { ...report }, text: stoppedText(report) };
     return { json: { ...report }, text: await scoreTable(report) };
   },
 };

@@ -6,6 +6,7 @@
 import { LatentWireError } from '../errors.js';
 import { type Clock, systemClock } from './clock.js';
 import type { FileSystem } from './file-system.js';
+import type { JsonRecord } from './json.js';
 import { JsonLinesWriter, readJsonLines } from './json-lines.js';
 
 /** What one optimiser step reports; `step` counts from 1. Non-finite numbers are kept. */
@@ -31,16 +32,26 @@ export class DiagnosticsWriter {
   readonly #lines: JsonLinesWriter;
   readonly #attempt: number;
   readonly #clock: Clock;
+  readonly #onTrouble: ((message: string) => void) | undefined;
+  /** Rows that could not be written yet. */
+  readonly #waiting: JsonRecord[] = [];
   #lastStep = 0;
 
   /** Opens the file for `attempt` (1, 2, …) and repairs a torn last line. @throws LatentWireError `io` */
   constructor(
     path: string,
-    options: { readonly attempt: number; readonly clock?: Clock; readonly fs?: FileSystem },
+    options: {
+      readonly attempt: number;
+      readonly clock?: Clock;
+      readonly fs?: FileSystem;
+      /** Told once when the file cannot be written; rows then wait in memory. Absent: `append` throws. */
+      readonly onTrouble?: (message: string) => void;
+    },
   ) {
     this.#lines = new JsonLinesWriter(path, options.fs ? { fs: options.fs } : {});
     this.#attempt = options.attempt;
     this.#clock = options.clock ?? systemClock;
+    this.#onTrouble = options.onTrouble;
   }
 
   /**
@@ -52,17 +63,45 @@ export class DiagnosticsWriter {
     if (!Number.isInteger(step) || step <= this.#lastStep) {
       throw new LatentWireError(`expected a step after ${this.#lastStep}, got ${step}`, { code: 'internal' });
     }
-    this.#lines.append({ step, attempt: this.#attempt, time: this.#clock.now().toISOString(), ...rest });
+    const row = { step, attempt: this.#attempt, time: this.#clock.now().toISOString(), ...rest };
+    this.#waiting.push(row);
+    try {
+      this.#flush();
+    } catch (error) {
+      if (this.#onTrouble === undefined) {
+        this.#waiting.pop();
+        throw error;
+      }
+      if (this.#waiting.length === 1) {
+        this.#onTrouble(`${(error as Error).message}; diagnostics wait in memory until it can be written`);
+      }
+    }
     this.#lastStep = step;
   }
 
-  /** See `JsonLinesWriter.sync`; call it before a checkpoint of the same step is published. */
+  /**
+   * Makes all rows durable; call it before a checkpoint of the same step is published.
+   * @throws LatentWireError `io` when rows still wait
+   */
   sync(): void {
+    this.#flush();
     this.#lines.sync();
   }
 
   close(): void {
+    try {
+      this.#flush();
+    } catch {
+      // Their steps are computed again after a resume, since no checkpoint holds them.
+    }
     this.#lines.close();
+  }
+
+  #flush(): void {
+    for (let row = this.#waiting[0]; row !== undefined; row = this.#waiting[0]) {
+      this.#lines.append(row);
+      this.#waiting.shift();
+    }
   }
 }
 

@@ -3,8 +3,11 @@
  * pipe, so the exit code stays, and no shell `tee` that dies first. Whole lines are written synchronously as
  * they end (also at a carriage return), so kill −9 loses at most an unfinished line. A log that cannot be
  * written never stops the program: it warns once and goes on when there is room again.
+ *
+ * Native libraries write past these streams, straight to descriptors 1 and 2. With `capture` those become pipes whose
+ * other ends a native thread copies to the log and onwards; the streams then write to the original descriptors.
  */
-import { symlinkSync } from 'node:fs';
+import { symlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { type Clock, fileTimestamp, systemClock } from './clock.js';
 import { type FileSystem, ioError, nodeFileSystem, writeFully } from './file-system.js';
@@ -18,9 +21,18 @@ export interface TeeStream {
   write: Write;
 }
 
+/** Redirects descriptors 1 and 2 into the file behind `log`; see `captureOutput` of @latentwire/torch. */
+export type OutputCapture = (log: number) => {
+  /** Descriptors of the original stdout and stderr. */
+  readonly stdout: number;
+  readonly stderr: number;
+  stop(): void;
+};
+
 export interface LogTeeOptions {
   readonly stdout?: TeeStream;
   readonly stderr?: TeeStream;
+  readonly capture?: OutputCapture;
   readonly clock?: Clock;
   readonly fs?: FileSystem;
 }
@@ -48,6 +60,16 @@ export class LogTee {
     this.path = file;
     pointLatest(directory, path.basename(file), this.#system);
 
+    const original = options.capture?.(fd);
+    if (original !== undefined) {
+      // Somebody may have turned stdout to stderr already, as --json does: then it stays so.
+      const turned = Object.hasOwn(process.stdout, 'write');
+      this.#restore.push(
+        past(process.stdout, turned ? original.stderr : original.stdout),
+        past(process.stderr, original.stderr),
+        () => original.stop(),
+      );
+    }
     const writeError = stderr.write;
     this.#warn = (message) => void writeError.call(stderr, message);
     this.#capture(stdout);
@@ -69,7 +91,7 @@ export class LogTee {
     if (this.#closed) return;
     for (const parts of this.#unfinished) this.#log(Buffer.concat(parts));
     this.#closed = true;
-    for (const restore of this.#restore) restore();
+    for (const restore of this.#restore.reverse()) restore();
     try {
       this.#system.fsync(this.#fd);
     } catch {
@@ -130,6 +152,44 @@ export class LogTee {
       this.#lost += bytes.length;
       if (lost === 0)
         this.#warn(`warning: ${ioError('write', this.path, error).message}; going on without the log\n`);
+    }
+  }
+}
+
+/**
+ * Lets a stream write to `fd` in place of descriptor 1 or 2, which is a captured pipe now. A terminal has a descriptor
+ * of its own already. Returns what undoes it.
+ */
+function past(stream: NodeJS.WriteStream, fd: number): () => void {
+  if (stream.isTTY) return () => {};
+  const original = stream.write;
+  const direct = (chunk: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
+    const bytes =
+      typeof chunk === 'string'
+        ? Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
+        : chunk;
+    writeOnwards(fd, bytes);
+    const done = typeof encoding === 'function' ? encoding : callback;
+    if (typeof done === 'function') process.nextTick(done as () => void);
+    return true;
+  };
+  stream.write = direct as Write;
+  return () => {
+    if (stream.write === (direct as Write)) stream.write = original;
+  };
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+function writeOnwards(fd: number, bytes: Uint8Array): void {
+  let done = 0;
+  while (done < bytes.length) {
+    try {
+      done += writeSync(fd, bytes, done);
+    } catch (error) {
+      // A full pipe is waited for; one that nobody reads any more is not an error of ours.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      Atomics.wait(pause, 0, 0, 1);
     }
   }
 }

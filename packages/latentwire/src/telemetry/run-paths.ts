@@ -33,6 +33,8 @@ export interface RunPaths {
   readonly config: string;
   readonly environment: string;
   readonly status: string;
+  /** Exists while a process works on the run. */
+  readonly lock: string;
   readonly predictions: string;
   readonly logs: string;
   readonly metrics: string;
@@ -50,6 +52,7 @@ export function runPaths(root: string, name: RunId): RunPaths {
     config: path.join(directory, 'config.json'),
     environment: path.join(directory, 'environment.json'),
     status: path.join(directory, 'status.json'),
+    lock: path.join(directory, 'run.lock'),
     predictions: path.join(directory, 'predictions.jsonl'),
     logs,
     metrics: path.join(logs, 'metrics.json'),

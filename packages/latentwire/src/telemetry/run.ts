@@ -13,9 +13,10 @@ import { DiagnosticsWriter } from './diagnostics.js';
 import { collectEnvironment, type Environment } from './environment.js';
 import { type FileSystem, ioError } from './file-system.js';
 import type { JsonRecord } from './json.js';
-import { LogTee } from './log-tee.js';
+import { LogTee, type OutputCapture } from './log-tee.js';
 import { type RunMetrics, writeMetrics } from './metrics.js';
 import { PredictionsWriter } from './predictions.js';
+import { RunLock } from './run-lock.js';
 import { type RunId, type RunPaths, runIdOf, runPaths } from './run-paths.js';
 import { type RunStatus, readStatus, type StatusUpdate, writeStatus } from './status.js';
 
@@ -31,6 +32,10 @@ export interface OpenRunOptions {
   readonly torch?: string | null;
   /** Copy stdout and stderr into logs/; true by default. */
   readonly tee?: boolean;
+  /** Copies what native code writes to descriptors 1 and 2; absent: only output of JavaScript is in the log. */
+  readonly capture?: OutputCapture;
+  /** Told once when diagnostics cannot be written (disk full); rows then wait in memory. Absent: such a write throws. */
+  readonly onTrouble?: (message: string) => void;
   readonly clock?: Clock;
   readonly fs?: FileSystem;
 }
@@ -52,6 +57,9 @@ export class Run {
   /** Status of the attempt before, undefined for a new run. */
   readonly previous: RunStatus | undefined;
   readonly diagnostics: DiagnosticsWriter;
+  /** What environment.json says of this attempt. */
+  readonly environment: Environment;
+  readonly #lock: RunLock;
   readonly #clock: Clock;
   readonly #fs: FileSystem | undefined;
   readonly #tee: LogTee | undefined;
@@ -63,14 +71,19 @@ export class Run {
     readonly paths: RunPaths;
     readonly attempt: number;
     readonly previous: RunStatus | undefined;
+    readonly environment: Environment;
+    readonly lock: RunLock;
     readonly tee: LogTee | undefined;
     readonly clock: Clock;
     readonly fs: FileSystem | undefined;
+    readonly onTrouble: ((message: string) => void) | undefined;
   }) {
     this.id = parts.id;
     this.paths = parts.paths;
     this.attempt = parts.attempt;
     this.previous = parts.previous;
+    this.environment = parts.environment;
+    this.#lock = parts.lock;
     this.#tee = parts.tee;
     this.#clock = parts.clock;
     this.#fs = parts.fs;
@@ -79,7 +92,13 @@ export class Run {
       attempt: this.attempt,
       clock: parts.clock,
       ...(parts.fs && { fs: parts.fs }),
+      ...(parts.onTrouble && { onTrouble: parts.onTrouble }),
     });
+  }
+
+  /** Says that this process is still at work; call it between steps. @throws LatentWireError `state` when taken over */
+  renewLock(): void {
+    this.#lock.renew();
   }
 
   /** Log of this attempt; undefined without a tee. */
@@ -112,6 +131,7 @@ export class Run {
   close(): void {
     this.diagnostics.close();
     this.#tee?.close();
+    this.#lock.release();
   }
 
   [Symbol.dispose](): void {
@@ -120,15 +140,32 @@ export class Run {
 }
 
 /**
- * Starts an attempt at the run `name`: creates its folders, records configuration and environment, begins the
+ * Starts an attempt at the run `name`: creates its folders, locks it, records configuration and environment, begins the
  * log, sets the status to running.
- * @throws LatentWireError `input` (bad name), `state` (other settings than the run began with), `io`.
+ * @throws LatentWireError `input` (bad name), `state` (other settings than the run began with, or another process is
+ *   at work on it), `io`.
  */
 export async function openRun(name: string, options: OpenRunOptions): Promise<Run> {
-  const { root = 'runs', config, clock = systemClock, fs, torch = null, tee = true } = options;
+  const { root = 'runs' } = options;
   const id = runIdOf(name);
   const paths = runPaths(root, id);
   createFolders(paths);
+  const lock = RunLock.acquire(paths.lock);
+  try {
+    return await startAttempt(id, paths, lock, options);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function startAttempt(
+  id: RunId,
+  paths: RunPaths,
+  lock: RunLock,
+  options: OpenRunOptions,
+): Promise<Run> {
+  const { config, clock = systemClock, fs, torch = null, tee = true, capture, onTrouble } = options;
   for (const folder of [paths.directory, paths.logs]) removeLeftovers(folder, ATOMIC_FILES, fs);
 
   const previous = readStatus(paths.status);
@@ -144,9 +181,11 @@ export async function openRun(name: string, options: OpenRunOptions): Promise<Ru
   writeJsonAtomic(paths.config, config, fs);
   writeJsonAtomic(paths.environment, { ...environment, earlier_attempts: withoutNesting(earlier) }, fs);
 
-  const log = tee ? new LogTee(paths.logs, { clock, ...(fs && { fs }) }) : undefined;
+  const log = tee
+    ? new LogTee(paths.logs, { clock, ...(fs && { fs }), ...(capture && { capture }) })
+    : undefined;
   try {
-    const run = new Run({ id, paths, attempt, previous, tee: log, clock, fs });
+    const run = new Run({ id, paths, attempt, previous, environment, lock, tee: log, clock, fs, onTrouble });
     run.setRunning('load', 0);
     return run;
   } catch (error) {

@@ -1,4 +1,4 @@
 /** Training and evaluation of runs. */
 export { chooseReader, type Incoming, openReceiver, Receiver, type ReceiverOptions } from './receiver.js';
 export { type Outgoing, openSender, Sender, type SenderOptions, type SentMessage } from './sender.js';
-export { evaluateSaved, type TrainIo, type TrainReport, train } from './train.js';
+export { evaluateSaved, type StoppedReport, type TrainIo, type TrainReport, train } from './train.js';

@@ -1,27 +1,67 @@
-/** The optimiser steps of a run, from the first to the last. */
+/**
+ * The optimiser steps of a run, from wherever it stands to the last. A step is a function of (settings, data, step
+ * number, saved tensors) and nothing else, so that a run that was interrupted ends with the bytes of one that was not.
+ */
 import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
 import { BatchPlan } from '../data/index.js';
-import { type Logger, Progress, type Run } from '../telemetry/index.js';
+import { Interrupted, type Interruption, type Logger, Progress, type Run } from '../telemetry/index.js';
+import {
+  CheckpointSaver,
+  type CheckpointState,
+  liveDigests,
+  type OpenedCheckpoint,
+  type RunIdentity,
+  restore,
+} from './checkpoint/index.js';
 import { stepDraws } from './draws.js';
+import { MicroBatchTimer } from './micro-batch-timer.js';
 import { wireOptimizer } from './optimizer.js';
 import { meanTextTokens, type PreparedData } from './prepare.js';
 import type { Session } from './session.js';
 import { stageAt, stagePlan } from './stages.js';
 import { trainStep } from './step.js';
-import { StepLauncher } from './step-launcher.js';
 
 export interface LoopResult {
   readonly steps: number;
+  /** Seconds of training over all attempts; steps that were computed twice count once. */
   readonly seconds: number;
   readonly finalLoss: number;
-  /** Examples per second over the whole loop. */
+  /** Examples per second over the whole training. */
   readonly samplesPerSecond: number;
 }
 
-/** Trains until epochs, max_steps or max_minutes is reached. */
-export function trainLoop(session: Session, data: PreparedData, run: Run, logger: Logger): LoopResult {
+export interface LoopOptions {
+  readonly run: Run;
+  readonly logger: Logger;
+  readonly interruption: Interruption;
+  readonly identity: RunIdentity;
+  /** Where to go on from; undefined: at the first step. */
+  readonly resume: OpenedCheckpoint | undefined;
+  /** @internal Fault injection for saves. */
+  readonly fault?: () => t.SaveFault | undefined;
+}
+
+/** A step that cannot be finished in the grace time: its gradients are dropped and computed again after a resume. */
+class AbandonedStep extends Error {}
+
+/** What a finished training came to, as its checkpoint says. */
+export function resultOf(state: CheckpointState): LoopResult {
+  return {
+    steps: state.step,
+    seconds: state.elapsed_seconds,
+    finalLoss: state.last_loss ?? Number.NaN,
+    samplesPerSecond: state.samples / state.elapsed_seconds,
+  };
+}
+
+/**
+ * Trains until epochs, max_steps or max_minutes is reached, and leaves a checkpoint.
+ * @throws Interrupted after a signal, when the checkpoint is saved (or could not be: the saver has said so)
+ */
+export function trainLoop(session: Session, data: PreparedData, options: LoopOptions): LoopResult {
   const { config, wire } = session;
+  const { run, logger, interruption, resume } = options;
   const { batch_size, grad_accum, epochs, max_steps, max_minutes } = config.training;
   const plan = new BatchPlan({
     lengths: data.contexts.map((ids) => ids.length),
@@ -41,69 +81,164 @@ export function trainLoop(session: Session, data: PreparedData, run: Run, logger
     encoderLr: config.optimizer.encoder_lr,
     weightDecay: config.optimizer.weight_decay,
   });
-  using launcher = StepLauncher.forRun(wire, { disabled: config.system.disable_graphs });
   const stages = stagePlan(config, wire.layout, meanTextTokens(data), wire.encoder.finest);
   const draws = stepDraws(config, session.root, session.readers.length);
+  const torchSeeds = session.root.stream('torch');
+  const trained = { wire, adamw: optimizer.adamw };
+  if (resume !== undefined) {
+    restore(resume, trained);
+    logger.info('going on', { step: resume.state.step, of: totalSteps, checkpoint: resume.file.path });
+  }
+  if (max_minutes !== null) {
+    logger.warn(
+      '--max-minutes ties the schedule to the clock: an interrupted run is not byte-exact, only equal in plan',
+    );
+  }
   logger.info('training', {
     steps: totalSteps,
     steps_per_epoch: stepsPerEpoch,
     examples: data.examples.length,
   });
 
-  const progress = new Progress({ total: totalSteps });
   const start = performance.now();
-  const elapsed = (): number => (performance.now() - start) / 1000;
-  let step = 0;
-  let samples = 0;
+  const before = resume?.state;
+  let step = before?.step ?? 0;
+  let samples = before?.samples ?? 0;
+  let loss = before?.last_loss ?? null;
+  let best = before?.best ?? null;
   let dataSeconds = 0;
-  let finalLoss = Number.NaN;
+  const elapsed = (): number => (before?.elapsed_seconds ?? 0) + (performance.now() - start) / 1000;
+  const cursorAt = (at: number): CheckpointState['cursor'] => ({
+    epoch: Math.floor(at / stepsPerEpoch),
+    batch: (at % stepsPerEpoch) * grad_accum,
+  });
+  const state = (): CheckpointState => ({
+    step,
+    total_steps: totalSteps,
+    finished: false,
+    cursor: cursorAt(step),
+    accumulation: { batch_size, grad_accum },
+    random: { seed: session.root.seed, position: step },
+    schedule: { ...schedule },
+    samples,
+    elapsed_seconds: elapsed(),
+    last_loss: loss,
+    best,
+    attempt: run.attempt,
+    digests: null,
+  });
+  const withDigests = (changes: Partial<CheckpointState> = {}): CheckpointState => {
+    const { weights, optimizer: moments, cursor } = liveDigests(trained, cursorAt(step), step);
+    return { ...state(), digests: { weights, optimizer: moments, cursor }, ...changes };
+  };
+
+  const saver = new CheckpointSaver({
+    run,
+    identity: options.identity,
+    trained,
+    logger,
+    interruption,
+    intervalSeconds: config.checkpoint.interval,
+    ...(options.fault && { fault: options.fault }),
+  });
+  saver.requireSpace(state());
+  const progress = new Progress({ total: totalSteps });
+  const timer = new MicroBatchTimer();
+  const onMicroBatch = (left: number): void => {
+    timer.mark();
+    if (!interruption.requested()) return;
+    const needed = timer.secondsFor(left) + 2 * saver.estimateSeconds(state());
+    if (needed > interruption.secondsLeft()) throw new AbandonedStep();
+  };
+
   // With a time limit the schedule follows whichever ends first, so that the rate has decayed when time is up.
   const timeShare = (): number => (max_minutes === null ? 0 : elapsed() / (max_minutes * 60));
-  while (step < totalSteps && timeShare() < 1) {
-    const began = performance.now();
-    const position = Math.max(step, Math.floor(totalSteps * timeShare()));
-    const factor = t.optim.learningRateFactor(schedule, position);
-    const epoch = Math.floor(step / stepsPerEpoch);
-    const first = (step % stepsPerEpoch) * grad_accum;
-    const last = Math.min(first + grad_accum, plan.batchesPerEpoch);
-    const microBatches: (readonly number[])[] = [];
-    for (let i = first; i < last; i++) microBatches.push(plan.batch(epoch, i));
-    dataSeconds += (performance.now() - began) / 1000;
+  try {
+    while (step < totalSteps && timeShare() < 1) {
+      stopWhenAsked();
+      const began = performance.now();
+      const position = Math.max(step, Math.floor(totalSteps * timeShare()));
+      const factor = t.optim.learningRateFactor(schedule, position);
+      const cursor = cursorAt(step);
+      const last = Math.min(cursor.batch + grad_accum, plan.batchesPerEpoch);
+      const microBatches: (readonly number[])[] = [];
+      for (let i = cursor.batch; i < last; i++) microBatches.push(plan.batch(cursor.epoch, i));
+      dataSeconds += (performance.now() - began) / 1000;
 
-    optimizer.setLrFactor(factor);
-    const stage = stageAt(stages, position / totalSteps);
-    const result = trainStep(wire, data, optimizer, microBatches, {
-      maxGradNorm: config.optimizer.max_grad_norm,
-      stage,
-      launcher,
-      k: config.objective.k,
-      readers: draws.readers(step),
-      continues: (example) => draws.continues(step, example),
-    });
-    step++;
-    samples += result.examples;
-    finalLoss = result.loss;
-    const seconds = (performance.now() - began) / 1000;
-    run.diagnostics.append({
-      step,
-      epoch,
-      stage: stage.name,
-      latents: stage.latents,
-      loss: result.loss,
-      ...result.terms,
-      lr: config.optimizer.lr * factor,
-      grad_norm: result.gradNorm,
-      samples: result.examples,
-      samples_per_second: result.examples / seconds,
-      tokens: result.tokens,
-      target_tokens: result.targetTokens,
-      seconds,
-    });
-    progress.update({ step, loss: result.loss, samples, dataWait: dataSeconds / elapsed() });
-    if (step % 100 === 0) run.setRunning('train', step);
+      optimizer.setLrFactor(factor);
+      // Whatever an operator draws is a function of the step: nothing of a generator needs to be saved.
+      t.manualSeed(torchSeeds.uint32At(step + 1));
+      const stage = stageAt(stages, position / totalSteps);
+      const result = trainStep(wire, data, optimizer, microBatches, {
+        maxGradNorm: config.optimizer.max_grad_norm,
+        stage,
+        k: config.objective.k,
+        readers: draws.readers(step),
+        continues: (example) => draws.continues(step, example),
+        onMicroBatch,
+        beforeUpdate: () => saver.beforeUpdate(),
+      });
+      timer.pause();
+      step++;
+      samples += result.examples;
+      loss = result.loss;
+      if (Number.isFinite(loss) && (best === null || loss < best.loss)) best = { loss, step };
+      const every = config.checkpoint.digest_every;
+      const seconds = (performance.now() - began) / 1000;
+      run.diagnostics.append({
+        step,
+        epoch: cursor.epoch,
+        stage: stage.name,
+        latents: stage.latents,
+        loss: result.loss,
+        ...result.terms,
+        lr: config.optimizer.lr * factor,
+        grad_norm: result.gradNorm,
+        samples: result.examples,
+        samples_per_second: result.examples / seconds,
+        tokens: result.tokens,
+        target_tokens: result.targetTokens,
+        seconds,
+        ...(every > 0 && step % every === 0 && { digests: liveDigests(trained, cursorAt(step), step) }),
+      });
+      const spent = (performance.now() - start) / 1000;
+      progress.update({ step, loss, samples, dataWait: dataSeconds / spent });
+      saver.afterStep(state);
+      run.renewLock();
+      if (step % 100 === 0) run.setRunning('train', step);
+    }
+    progress.finish();
+    saveLast(saver, withDigests({ finished: true }));
+    return resultOf(state());
+  } catch (error) {
+    progress.finish();
+    if (!(error instanceof AbandonedStep)) throw error;
+    t.zeroGrad(wire.parameters());
+    logger.info('dropped the gradients of a step that cannot end in time', { step: step + 1 });
+    return saveAndStop();
+  } finally {
+    saver.finish();
+    optimizer.adamw.dispose();
   }
-  progress.finish();
-  optimizer.adamw.dispose();
-  const seconds = elapsed();
-  return { steps: step, seconds, finalLoss, samplesPerSecond: samples / seconds };
+
+  function stopWhenAsked(): void {
+    if (interruption.requested()) saveAndStop();
+  }
+
+  function saveAndStop(): never {
+    progress.finish();
+    logger.info('asked to stop', { signal: interruption.signal, seconds_left: interruption.secondsLeft() });
+    // A run that did nothing since its checkpoint has nothing to save.
+    if (step > (before?.step ?? -1) && saver.savedStep !== step) saver.saveNow(withDigests());
+    throw new Interrupted(interruption.signal!);
+  }
+}
+
+/** The checkpoint of a finished training is worth waiting for: the disk gets three chances. */
+function saveLast(saver: CheckpointSaver, state: CheckpointState): void {
+  for (let attempt = 1; attempt <= 3; attempt++) {
+    if (saver.saveNow(state)) return;
+    if (attempt < 3) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+  }
+  throw saver.failure!;
 }

@@ -2,7 +2,7 @@
  * Which texts a micro-batch sends, and what its readers make of them beside answering: repeat the text, or continue it
  * from the latents of its first part.
  */
-import type { PreparedData, PreparedReader } from './prepare.js';
+import type { ComposableData, ComposableReader } from './prepare.js';
 import type { StageWeights } from './stages.js';
 
 export interface MicroBatchTexts {
@@ -24,7 +24,7 @@ const NO_TAIL = new Int32Array();
 
 /** What a reader is to say of an example; null when reconstruction was not prepared. */
 export function readingTarget(
-  reader: PreparedReader,
+  reader: ComposableReader,
   example: number,
   continues: (example: number) => boolean,
 ): ReadingTarget | null {
@@ -37,7 +37,7 @@ export function readingTarget(
 
 /** @param continues the same function as `readingTarget` is given */
 export function microBatchTexts(
-  data: PreparedData,
+  data: ComposableData,
   indices: readonly number[],
   weights: StageWeights,
   continues: (example: number) => boolean,

@@ -13,7 +13,7 @@ import {
   type ShapeMultiples,
 } from '../wire/index.js';
 import { type MicroBatchTexts, microBatchTexts, readingTarget } from './messages.js';
-import type { PreparedData, PreparedReader } from './prepare.js';
+import type { ComposableData, ComposableReader } from './prepare.js';
 import type { Stage, StageWeights } from './stages.js';
 
 /** What the means of a step divide by: counts over all its micro-batches, per reader. */
@@ -66,7 +66,7 @@ export function hasAnswers(weights: StageWeights): boolean {
 
 /** Each count is multiplied by the readers that are averaged. */
 export function countTargets(
-  reader: PreparedReader,
+  reader: ComposableReader,
   examples: readonly number[],
   { continues, k, readers }: { continues: StepShape['continues']; k: number; readers: number },
 ): ReaderCounts {
@@ -83,7 +83,7 @@ export function countTargets(
 
 /** @param indices examples of the micro-batch */
 export function composeMicroBatch(
-  data: PreparedData,
+  data: ComposableData,
   layout: LatentLayout,
   indices: readonly number[],
   step: StepShape,
@@ -110,7 +110,7 @@ export function composeMicroBatch(
 }
 
 function readerBatch(
-  reader: PreparedReader,
+  reader: ComposableReader,
   k: number,
   indices: readonly number[],
   { step, sent, seen }: { step: StepShape; sent: MicroBatchTexts; seen: Int32Array },
@@ -140,7 +140,7 @@ function readerBatch(
 }
 
 /** [head | latents | tail | target, stop] */
-function row(reader: PreparedReader, tail: Int32Array, target: Int32Array): Segment[] {
+function row(reader: ComposableReader, tail: Int32Array, target: Int32Array): Segment[] {
   return [
     { kind: 'tokens', ids: reader.head },
     { kind: 'latents' },

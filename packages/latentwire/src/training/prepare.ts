@@ -49,6 +49,12 @@ export interface PreparedData {
   readonly readers: readonly PreparedReader[];
 }
 
+/** What batches are composed from: token ids alone, no models. */
+export type ComposableReader = Omit<PreparedReader, 'reader' | 'statistics'>;
+export type ComposableData = Pick<PreparedData, 'contexts' | 'firstParts'> & {
+  readonly readers: readonly ComposableReader[];
+};
+
 export interface PrepareOptions {
   readonly encoderTokenizer: Tokenizer;
   readonly readers: readonly Reader[];

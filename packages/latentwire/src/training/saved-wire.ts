@@ -9,7 +9,7 @@ import { LatentWireError } from '../errors.js';
 import { findRun, runLocation } from '../telemetry/index.js';
 import { type WireId, wireIdOf } from '../wire/codec/index.js';
 import { type LatentLayout, latentLayout } from '../wire/index.js';
-import { checkpointPath } from './checkpoint.js';
+import { checkpointPath } from './checkpoint/index.js';
 
 export class SavedWire {
   constructor(

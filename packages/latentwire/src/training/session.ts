@@ -22,8 +22,15 @@ export interface Session {
   readonly parameters: number;
 }
 
-/** Loads models and makes the wire with its starting values. Deterministic in `config.run.seed`. */
-export async function openSession(config: RunConfig, logger: Logger): Promise<Session> {
+/**
+ * Loads models and makes the wire with its starting values. Deterministic in `config.run.seed`.
+ * @param between called between two models; what it throws ends the loading
+ */
+export async function openSession(
+  config: RunConfig,
+  logger: Logger,
+  between: () => void = () => {},
+): Promise<Session> {
   const device = resolveDevice(config.system.device);
   const frozenDtype = resolveDtype(config.model.dtype, device);
   const root = new t.random.RandomRoot(config.run.seed);
@@ -33,9 +40,11 @@ export async function openSession(config: RunConfig, logger: Logger): Promise<Se
   const readers: Reader[] = [];
   const names = readerNames(config.model.ids);
   for (const [i, id] of config.model.ids.entries()) {
+    between();
     const reader = await loadReader(names[i]!, id, config, { device, dtype: frozenDtype, logger });
     readers.push({ ...reader, tokenizer: cachedTokenizer(reader.tokenizer, config.data, logger) });
   }
+  between();
   const source = await loadEncoderSource(config.encoder, { device, computeDtype: frozenDtype, logger });
   const generator = new t.Generator('cpu', root.stream('init').uint32At(0));
   const models = readers.map((reader) => reader.model);

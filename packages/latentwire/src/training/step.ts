@@ -1,11 +1,12 @@
 /** One optimiser step: forward and backward of its micro-batches, clip, AdamW. The atomic event of a run. */
 import * as t from '@latentwire/torch';
 import type { LatentWire } from '../wire/index.js';
-import { composeMicroBatch, countTargets, hasAnswers, type StepShape } from './micro-batch.js';
+import { hasAnswers } from './micro-batch.js';
 import { addMicroBatch, type TermSums } from './micro-batch-loss.js';
 import type { WireOptimizer } from './optimizer.js';
 import type { PreparedData } from './prepare.js';
 import type { Stage, StageWeights } from './stages.js';
+import { composeStep, type StepBatches } from './step-batches.js';
 import { type StepLauncher, zeroSums } from './step-launcher.js';
 
 /** Every term of a step, unweighted; null when it was not computed. */
@@ -45,8 +46,14 @@ export interface StepOptions {
   readonly readers?: readonly number[];
   /** Launches micro-batches of a known shape as CUDA graphs; default: every operator is issued on its own. */
   readonly launcher?: StepLauncher | null;
+  /** The batches of this step when they were composed ahead (`StepLoader`); default: they are composed here. */
+  readonly composed?: StepBatches;
   /** Whether an example's context is continued from its first part in this step; default: none is. */
   readonly continues?: (example: number) => boolean;
+  /** Called before each micro-batch with the number of those left; what it throws ends the step without an update. */
+  readonly onMicroBatch?: (left: number) => void;
+  /** Called when all gradients are there, before anything that a checkpoint holds is changed. */
+  readonly beforeUpdate?: () => void;
 }
 
 /** @param microBatches example indices; their gradients add up to that of one big batch. */
@@ -57,25 +64,17 @@ export function trainStep(
   microBatches: readonly (readonly number[])[],
   options: StepOptions,
 ): StepResult {
-  const all = microBatches.flat();
   const { k, stage, launcher = null } = options;
   const active = options.readers ?? data.readers.map((_, reader) => reader);
   const continues = options.continues ?? (() => false);
-  const shared = { continues, k, readers: active.length };
-  const step: StepShape = {
-    stage,
-    k,
-    active,
-    continues,
-    counts: new Map(active.map((reader) => [reader, countTargets(data.readers[reader]!, all, shared)])),
-    examples: all.length,
-    multiples: launcher?.multiples ?? {},
-  };
+  const multiples = launcher?.multiples ?? {};
+  const { step, batches } =
+    options.composed ??
+    composeStep(data, wire.layout, microBatches, { stage, k, active, continues, multiples });
   return t.scope(() => {
     const sums = launcher === null ? zeroSums(wire.encoder.device) : launcher.begin();
     let tokens = 0;
-    for (const indices of microBatches) {
-      const batch = composeMicroBatch(data, wire.layout, indices, step);
+    for (const batch of batches) {
       tokens += batch.tokens;
       const run = (): void => addMicroBatch(wire, data, batch, sums);
       if (launcher === null) run();
@@ -84,6 +83,7 @@ export function trainStep(
     const params = wire.parameters();
     const norm = t.optim.clipGradNorm(params, options.maxGradNorm === 0 ? Infinity : options.maxGradNorm);
     if (launcher === null) {
+      options.beforeUpdate?.();
       optimizer.adamw.step();
       t.zeroGrad(params);
     } else {
@@ -97,7 +97,7 @@ export function trainStep(
           active.length,
       0,
     );
-    return { ...readSums(sums, norm, weights), examples: all.length, targetTokens, tokens };
+    return { ...readSums(sums, norm, weights), examples: step.examples, targetTokens, tokens };
   });
 }
 

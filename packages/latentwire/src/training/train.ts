@@ -1,90 +1,214 @@
-/** `latentwire train`: load, train, save, evaluate, report. Also the evaluation alone of a run that exists. */
+/**
+ * `latentwire train`: load, train, save, evaluate, report; and the evaluation alone of a run that exists. Every phase
+ * may be stopped by a signal, and the next attempt goes on there.
+ */
+import fs from 'node:fs';
 import * as t from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
 import {
+  Interrupted,
+  Interruption,
   type Logger,
   type OpenRunOptions,
   openRun,
   type Run,
   type RunMetrics,
+  readMetrics,
   runLocation,
 } from '../telemetry/index.js';
 import { encoderLimit } from '../wire/index.js';
 import { evaluateConfigured, isBaselineRun } from './baseline-run.js';
-import { checkpointPath, loadWire, saveWire } from './checkpoint.js';
+import {
+  checkpointPath,
+  loadWire,
+  namedCheckpoint,
+  type OpenedCheckpoint,
+  ownCheckpoint,
+  requireSameIdentity,
+  runIdentity,
+} from './checkpoint/index.js';
 import { addComparisons } from './comparisons.js';
 import { loadSplit } from './datasets.js';
-import { type LoopResult, trainLoop } from './loop.js';
+import { failureStatus, interruptedStatus } from './end-state.js';
+import { type LoopResult, resultOf, trainLoop } from './loop.js';
 import { type PreparedData, prepareData, readingOptions } from './prepare.js';
 import { closeSession, openSession, type Session } from './session.js';
 
 export interface TrainReport {
+  readonly state: 'completed';
   readonly run: string;
   readonly directory: string;
   readonly steps: number;
   readonly metrics: RunMetrics;
 }
 
+/** A run that was asked to stop. The same command with `--auto-resume` goes on. */
+export interface StoppedReport {
+  readonly state: 'preempted' | 'timeout';
+  readonly run: string;
+  readonly directory: string;
+  readonly signal: string;
+  /** Step of the checkpoint; 0 without one. */
+  readonly steps: number;
+  readonly checkpoint: string | null;
+}
+
 export interface TrainIo {
   readonly logger: Logger;
   /** Draws the figures of a finished run; a failure here is logged and does not fail the run. */
   readonly figures?: (directory: string) => Promise<void>;
+  /** @internal Fault injection for saves. */
+  readonly saveFault?: () => t.SaveFault | undefined;
 }
 
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGUSR2'] as const;
+
 /** Trains a wire and scores it. The run directory holds everything the report says. */
-export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport> {
+export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport | StoppedReport> {
   requireModels(config);
-  return withRun(config, io, async (run, session) => {
+  return withRun(config, io, async (attempt) => {
+    const { run, logger } = attempt;
     if (isBaselineRun(config)) {
-      const metrics = await score(run, session, 0, null, io.logger);
-      return { run: run.id, directory: run.paths.directory, steps: 0, metrics };
+      const metrics = await score(attempt, await attempt.open(), 0, null);
+      return { steps: 0, metrics };
     }
-    const prepared = await prepare(session, 'train', io.logger);
-    const trainData = (await addComparisons(session, prepared, { logger: io.logger }))!;
-    run.setRunning('train', 0);
-    const loop = trainLoop(session, trainData, run, io.logger);
-    run.diagnostics.sync();
-    const checkpoint = saveWire(session.wire, run.paths, config, loop.steps);
-    io.logger.info('saved', { checkpoint });
-    const metrics = await score(run, session, loop.steps, loop, io.logger);
-    return { run: run.id, directory: run.paths.directory, steps: loop.steps, metrics };
+    using resume = whereToGoOn(config, run, logger);
+    if (resume?.own === true && run.previous?.state === 'completed') {
+      const metrics = readMetrics(run.paths.metrics);
+      if (metrics !== undefined) {
+        logger.info('this run is complete: nothing is left to do', { step: resume.opened.state.step });
+        return { steps: resume.opened.state.step, metrics };
+      }
+    }
+    const session = await attempt.open();
+    const identity = await runIdentity(session, run);
+    if (resume !== undefined) {
+      requireSameIdentity(resume.opened.identity, identity, {
+        allowDrift: config.checkpoint.allow_drift,
+        warn: logger.warn,
+        file: resume.opened.file.path,
+      });
+    }
+    if (resume?.own === true && resume.opened.state.finished) {
+      loadWire(session.wire, run.paths);
+      const result = resultOf(resume.opened.state);
+      logger.info('training is finished: going on with the evaluation', { step: result.steps });
+      return { steps: result.steps, metrics: await score(attempt, session, result.steps, result) };
+    }
+    const prepared = await prepare(session, 'train', logger);
+    attempt.interruption.check();
+    const data = await addComparisons(session, prepared, { logger, shouldStop: attempt.shouldStop });
+    if (data === null) throw new Interrupted(attempt.interruption.signal!);
+    run.setRunning('train', resume?.opened.state.step ?? 0);
+    const loop = trainLoop(session, data, {
+      ...{ run, logger, identity },
+      interruption: attempt.interruption,
+      resume: resume?.opened,
+      ...(io.saveFault && { fault: io.saveFault }),
+    });
+    return { steps: loop.steps, metrics: await score(attempt, session, loop.steps, loop) };
   });
 }
 
 /** Scores the saved wire of a run again, with the evaluation settings of `config`. */
-export async function evaluateSaved(config: RunConfig, io: TrainIo): Promise<TrainReport> {
+export async function evaluateSaved(config: RunConfig, io: TrainIo): Promise<TrainReport | StoppedReport> {
   requireModels(config);
-  return withRun(config, { ...io, mayChange: ['evaluation'] }, async (run, session) => {
-    const step = loadWire(session.wire, run.paths);
-    io.logger.info('loaded', { checkpoint: checkpointPath(run.paths), step });
-    const metrics = await score(run, session, step, null, io.logger);
-    return { run: run.id, directory: run.paths.directory, steps: step, metrics };
+  return withRun(config, { ...io, mayChange: ['evaluation'] }, async (attempt) => {
+    const session = await attempt.open();
+    const step = loadWire(session.wire, attempt.run.paths);
+    io.logger.info('loaded', { checkpoint: checkpointPath(attempt.run.paths), step });
+    return { steps: step, metrics: await score(attempt, session, step, null) };
   });
+}
+
+/** What the phases of one attempt share. */
+interface Attempt {
+  readonly run: Run;
+  readonly logger: Logger;
+  readonly interruption: Interruption;
+  readonly shouldStop: () => boolean;
+  /** Loads the models, once. */
+  open(): Promise<Session>;
 }
 
 async function withRun(
   config: RunConfig,
   io: TrainIo & Pick<OpenRunOptions, 'mayChange'>,
-  body: (run: Run, session: Session) => Promise<TrainReport>,
-): Promise<TrainReport> {
+  body: (attempt: Attempt) => Promise<Pick<TrainReport, 'steps' | 'metrics'>>,
+): Promise<TrainReport | StoppedReport> {
   const { root, name } = runLocation(config.run.save_dir);
-  const { mayChange = [] } = io;
-  const run = await openRun(name, { root, config, torch: t.addonInfo().torch, mayChange });
+  const { mayChange = [], logger } = io;
+  t.watchSignals(SIGNALS, { secondStops: ['SIGINT'] });
+  const interruption = new Interruption(t.receivedSignal, config.checkpoint.grace);
+  let run: Run | undefined;
   let session: Session | undefined;
   try {
-    session = await openSession(config, io.logger);
-    const report = await body(run, session);
-    if (io.figures !== undefined) await io.figures(run.paths.directory).catch(warnAboutFigures(io.logger));
-    run.setStatus({ state: 'completed', step: report.steps });
-    return report;
+    run = await openRun(name, {
+      ...{ root, config, torch: t.addonInfo().torch, mayChange },
+      capture: t.captureOutput,
+      onTrouble: logger.warn,
+    });
+    const { id, paths } = run;
+    const attempt: Attempt = {
+      ...{ run, logger, interruption, shouldStop: () => interruption.requested() },
+      async open() {
+        if (config.system.deterministic) t.setDeterministic(true);
+        session ??= await openSession(config, logger, () => interruption.check());
+        interruption.check();
+        return session;
+      },
+    };
+    const { steps, metrics } = await body(attempt);
+    if (io.figures !== undefined) await io.figures(paths.directory).catch(warnAboutFigures(logger));
+    run.setStatus({ state: 'completed', step: steps });
+    return { state: 'completed', run: id, directory: paths.directory, steps, metrics };
   } catch (error) {
-    run.setStatus(failure(error));
+    if (run === undefined) throw error;
+    if (error instanceof Interrupted) return stopped(run, error.signal, config, logger);
+    run.setStatus(failureStatus(error, lastStep(run)));
     throw error;
   } finally {
     if (session !== undefined) closeSession(session);
-    run.close();
+    run?.close();
+    t.unwatchSignals();
   }
+}
+
+/** Where training goes on from, by the settings; undefined: at the beginning. */
+function whereToGoOn(
+  { checkpoint }: RunConfig,
+  run: Run,
+  logger: Logger,
+): ({ readonly opened: OpenedCheckpoint; readonly own: boolean } & Disposable) | undefined {
+  const found = (opened: OpenedCheckpoint, own: boolean) => ({
+    opened,
+    own,
+    [Symbol.dispose]: () => opened[Symbol.dispose](),
+  });
+  if (checkpoint.restart) {
+    logger.info('starting anew; the checkpoint that is there is replaced by the first one of this training');
+    return undefined;
+  }
+  const own = ownCheckpoint(run.paths, logger.warn);
+  if (own !== undefined && checkpoint.auto_resume) return found(own, true);
+  if (checkpoint.resume_from !== null) {
+    const named = namedCheckpoint(checkpoint.resume_from);
+    const same = own !== undefined && fs.realpathSync(named.file.path) === fs.realpathSync(own.file.path);
+    own?.[Symbol.dispose]();
+    if (own === undefined || same) return found(named, same);
+    named[Symbol.dispose]();
+  }
+  if (own === undefined) return undefined;
+  const { step } = own.state;
+  own[Symbol.dispose]();
+  throw new LatentWireError(
+    `expected a new run, but ${run.paths.directory} has a checkpoint of step ${step}`,
+    {
+      code: 'state',
+      hint: 'go on with it: --auto-resume; begin anew: --restart; keep it: another --save-dir',
+    },
+  );
 }
 
 async function prepare(session: Session, split: 'train' | 'dev', logger: Logger): Promise<PreparedData> {
@@ -108,20 +232,19 @@ async function prepare(session: Session, split: 'train' | 'dev', logger: Logger)
 }
 
 async function score(
-  run: Run,
+  { run, logger, interruption, shouldStop }: Attempt,
   session: Session,
   step: number,
   loop: LoopResult | null,
-  logger: Logger,
 ): Promise<RunMetrics> {
+  interruption.check();
   run.setRunning('evaluate', step);
   const data = await prepare(session, 'dev', logger);
-  const result = await evaluateConfigured(session, data, { paths: run.paths, logger });
-  if (result.state === 'interrupted') {
-    throw new LatentWireError('expected an evaluation that nothing stops, got an interrupted one', {
-      code: 'internal',
-    });
-  }
+  const result = await evaluateConfigured(session, data, {
+    ...{ paths: run.paths, logger, shouldStop },
+    onProgress: () => run.renewLock(),
+  });
+  if (result.state === 'interrupted') throw new Interrupted(interruption.signal!);
   const { metrics } = result;
   const complete = {
     ...metrics,
@@ -143,33 +266,36 @@ async function score(
   return complete;
 }
 
+/** Records that a signal ended this attempt; what the next one goes on from is looked up on disk. */
+function stopped(run: Run, signal: string, { checkpoint }: RunConfig, logger: Logger): StoppedReport {
+  const step = lastStep(run);
+  const file = step > 0 ? checkpointPath(run.paths) : null;
+  const status = interruptedStatus(signal, { step, checkpoint: file }, checkpoint.grace);
+  run.setStatus(status);
+  logger.info('stopped', { signal, step, checkpoint: file });
+  const state = status.state === 'timeout' ? 'timeout' : 'preempted';
+  return {
+    ...{ state, run: run.id, directory: run.paths.directory, signal },
+    ...{ steps: step, checkpoint: file },
+  };
+}
+
+/** Step of the checkpoint on disk; 0 when there is no whole one. */
+function lastStep(run: Run): number {
+  try {
+    using own = ownCheckpoint(run.paths, () => {});
+    return own?.state.step ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
 function requireModels(config: RunConfig): void {
   if (config.model.ids.length > 0) return;
   throw new LatentWireError('expected at least one frozen model, got none', {
     code: 'input',
     hint: 'name it with --model: a hub id, a folder or a .gguf file',
   });
-}
-
-function failure(error: unknown): Parameters<Run['setStatus']>[0] {
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof t.TorchError && error.outOfMemory) {
-    return {
-      state: 'oom',
-      step: 0,
-      error: { code: 'oom', message, hint: 'lower --batch-size and raise --grad-accum' },
-    };
-  }
-  const known = error instanceof LatentWireError;
-  return {
-    state: 'failed',
-    step: 0,
-    error: {
-      code: known ? error.code : 'internal',
-      message,
-      ...(known && error.hint !== undefined ? { hint: error.hint } : {}),
-    },
-  };
 }
 
 function warnAboutFigures(logger: Logger): (error: unknown) => void {

@@ -1,0 +1,37 @@
+/**
+ * All micro-batches of an optimiser step, composed. A function of token ids, layout and step alone: the main thread and
+ * worker threads compute the same.
+ */
+import type { LatentLayout, ShapeMultiples } from '../wire/index.js';
+import { composeMicroBatch, countTargets, type MicroBatch, type StepShape } from './micro-batch.js';
+import type { ComposableData } from './prepare.js';
+
+export interface StepSpec {
+  readonly stage: StepShape['stage'];
+  /** K, early answer tokens with a term of their own. */
+  readonly k: number;
+  /** Readers of the step. */
+  readonly active: readonly number[];
+  readonly continues: (example: number) => boolean;
+  readonly multiples: ShapeMultiples;
+}
+
+export interface StepBatches {
+  readonly step: StepShape;
+  readonly batches: readonly MicroBatch[];
+}
+
+/** @param microBatches example indices */
+export function composeStep(
+  data: ComposableData,
+  layout: LatentLayout,
+  microBatches: readonly (readonly number[])[],
+  spec: StepSpec,
+): StepBatches {
+  const { k, active, continues } = spec;
+  const all = microBatches.flat();
+  const shared = { continues, k, readers: active.length };
+  const counts = new Map(active.map((reader) => [reader, countTargets(data.readers[reader]!, all, shared)]));
+  const step: StepShape = { ...spec, counts, examples: all.length };
+  return { step, batches: microBatches.map((indices) => composeMicroBatch(data, layout, indices, step)) };
+}
