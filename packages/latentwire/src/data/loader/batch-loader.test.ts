@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compileSources } from '../../../test/support/compile-sources.js';
 import type * as LoaderModule from './index.js';
-import { shareLists } from './index.js';
+import { sharedViews, shareLists } from './index.js';
 
 // Threads cannot run TypeScript: the loader under test is a compiled one.
 const sources = compileSources('data/loader/index.ts', 'data/loader/loader-worker.ts');
@@ -134,5 +134,21 @@ describe('the batch loader', () => {
     await done.next();
     await expect(done.next()).rejects.toThrow('the last step is 0');
     await done.close();
+  });
+});
+
+describe('shared lists', () => {
+  it('are the lists that were given, stored once for every array', () => {
+    const twice = [1, 2, 3];
+    const lists = shareLists([twice, [], null, twice, [4]]);
+    expect(sharedViews(lists).map((view) => view && [...view])).toEqual([
+      [1, 2, 3],
+      [],
+      null,
+      [1, 2, 3],
+      [4],
+    ]);
+    expect(lists.values).toHaveLength(4);
+    expect(lists.values.buffer).toBeInstanceOf(SharedArrayBuffer);
   });
 });

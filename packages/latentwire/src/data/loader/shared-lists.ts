@@ -1,25 +1,35 @@
-/** Lists of numbers in memory that all threads see: one buffer of values, one of where each list begins. */
+/** Lists of numbers in memory that all threads see: one buffer of values, and where in it each list lies. */
 export interface SharedLists {
-  /** All lists, one after the other; backed by a SharedArrayBuffer. */
+  /** The distinct lists, one after the other; backed by a SharedArrayBuffer. */
   readonly values: Int32Array;
-  /** [lists + 1]: list i is values[starts[i] … starts[i + 1]). */
   readonly starts: Float64Array;
+  /** −1: there is no list at this place. */
+  readonly lengths: Int32Array;
 }
 
-/** Copies lists into shared memory. */
-export function shareLists(lists: readonly ArrayLike<number>[]): SharedLists {
-  const starts = new Float64Array(new SharedArrayBuffer(8 * (lists.length + 1)));
-  lists.forEach(({ length }, i) => {
-    starts[i + 1] = starts[i]! + length;
-  });
-  const values = new Int32Array(new SharedArrayBuffer(4 * starts[lists.length]!));
+/** Copies lists into shared memory. An array that stands at several places is stored once. */
+export function shareLists(lists: readonly (ArrayLike<number> | null)[]): SharedLists {
+  const starts = new Float64Array(new SharedArrayBuffer(8 * lists.length));
+  const lengths = new Int32Array(new SharedArrayBuffer(4 * lists.length));
+  const startOf = new Map<ArrayLike<number>, number>();
+  let total = 0;
   lists.forEach((list, i) => {
-    values.set(list, starts[i]!);
+    lengths[i] = list === null ? -1 : list.length;
+    if (list === null) return;
+    if (!startOf.has(list)) {
+      startOf.set(list, total);
+      total += list.length;
+    }
+    starts[i] = startOf.get(list)!;
   });
-  return { values, starts };
+  const values = new Int32Array(new SharedArrayBuffer(4 * total));
+  for (const [list, start] of startOf) values.set(list, start);
+  return { values, starts, lengths };
 }
 
-/** List i, as a view. */
-export function sharedList({ values, starts }: SharedLists, i: number): Int32Array {
-  return values.subarray(starts[i]!, starts[i + 1]!);
+/** All lists, as views; null where there is none. */
+export function sharedViews({ values, starts, lengths }: SharedLists): (Int32Array | null)[] {
+  return Array.from(lengths, (length, i) =>
+    length < 0 ? null : values.subarray(starts[i]!, starts[i]! + length),
+  );
 }

@@ -8,7 +8,9 @@ export function createComposer({ lists, slow }) {
         throw new Error('broken thread');
       });
     if (slow) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, (step * 7) % 5);
-    const rows = indices.map((i) => lists.values.subarray(lists.starts[i], lists.starts[i + 1]));
+    const rows = indices.map((i) =>
+      lists.values.subarray(lists.starts[i], lists.starts[i] + lists.lengths[i]),
+    );
     const length = Math.max(0, ...rows.map((row) => row.length));
     const ids = new Int32Array(rows.length * length);
     rows.forEach((row, r) => {
