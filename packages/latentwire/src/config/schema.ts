@@ -303,6 +303,18 @@ export const runConfigSchema = z.strictObject({
       ['all', 'one'],
       { default: 'all' },
     ),
+    num_workers: integer('threads that compose batches ahead of the step; 0: the main thread does', {
+      min: 0,
+      max: 64,
+      default: 0,
+      operational: true,
+    }),
+    prefetch_factor: integer('batches that each of those threads composes ahead', {
+      min: 1,
+      max: 64,
+      default: 2,
+      operational: true,
+    }),
     max_steps: optionalInteger('stop after this many optimiser steps', { min: 1, default: null }),
     max_minutes: optionalNumber('stop after this many minutes of training', {
       above: 0,
