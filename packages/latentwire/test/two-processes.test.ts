@@ -18,7 +18,8 @@ import { decodeMessage } from '../src/wire/codec/index.js';
 import { type CompiledSources, compileSources } from './support/compile-sources.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
-const bundled = fileURLToPath(new URL('../assets/tiny-llama', import.meta.url));
+const assets = (name: string): string => fileURLToPath(new URL(`../assets/${name}`, import.meta.url));
+const bundled = assets('tiny-llama');
 const temporary = temporaryFolder();
 const at = (name: string): string => path.join(temporary('exchange'), name);
 const away = (name: string): string => path.join(temporary('elsewhere'), name);
@@ -48,7 +49,8 @@ const toJsonLines = (rows: readonly object[]): string =>
 
 beforeAll(async () => {
   compiled = compileSources('cli/main.ts');
-  for (const name of ['encoder', 'reader-a', 'reader-b']) cpSync(bundled, at(name), { recursive: true });
+  for (const name of ['encoder', 'reader-a']) cpSync(bundled, at(name), { recursive: true });
+  cpSync(assets('tiny-qwen2'), at('reader-b'), { recursive: true });
   const settings = [
     ...['--model', at('reader-a'), '--model', at('reader-b'), '--encoder-id', at('encoder')],
     ...['--dataset', 'facts', '--samples', '64', '--batch-size', '8', '--max-steps', '12', '--epochs', '2'],

@@ -2,14 +2,13 @@
  * A trained wire on disk, opened by one of its ends. The sender needs the encoder's weights, a receiver those of one
  * adapter; the frozen models of the other end are never looked for.
  */
-import { existsSync } from 'node:fs';
 import * as t from '@latentwire/torch';
 import { type Assignment, applyAssignments, parseConfig, type RunConfig } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
 import { findRun, runLocation } from '../telemetry/index.js';
 import { type WireId, wireIdOf } from '../wire/codec/index.js';
 import { type LatentLayout, latentLayout } from '../wire/index.js';
-import { checkpointPath } from './checkpoint/index.js';
+import { findCheckpoint } from './checkpoint/index.js';
 
 export class SavedWire {
   constructor(
@@ -46,16 +45,15 @@ export function openSavedWire(directory: string, changes: readonly Assignment[] 
   const { root, name } = runLocation(directory);
   const record = findRun(name, { root });
   const config = applyAssignments(changes, parseConfig(record.config, record.paths.config));
-  const path = checkpointPath(record.paths);
-  if (!existsSync(path)) {
-    throw new LatentWireError(`expected a checkpoint at ${path}, found none`, {
+  const found = findCheckpoint(record.paths);
+  if (found === undefined) {
+    throw new LatentWireError(`expected a checkpoint in ${record.paths.checkpoints}, found none`, {
       code: 'state',
       hint: `train this run first: latentwire train --save-dir ${directory}`,
     });
   }
-  const file = t.openSafetensors(path);
+  const { file } = found;
   try {
-    file.verifyDigest();
     return new SavedWire(config, savedWireId(file), latentLayout(config.wire, config.model.ids.length), file);
   } catch (error) {
     file.close();
