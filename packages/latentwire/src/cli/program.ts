@@ -18,6 +18,7 @@ import { logs } from './logs.js';
 import { plan } from './plan.js';
 import { pretrain } from './pretrain.js';
 import { query } from './query.js';
+import { report } from './report.js';
 import { run } from './run.js';
 import { score } from './score.js';
 import { addSettings } from './settings.js';
@@ -42,6 +43,7 @@ export const commands: readonly CliCommand[] = [
   aggregate,
   slurm,
   query,
+  report,
   stats,
   inspect,
   tokenize,
@@ -59,10 +61,12 @@ export async function runCli(
   argv: readonly string[],
   output: CliOutput = processOutput,
   available: readonly CliCommand[] = commands,
-): Promise<0 | 1 | 2> {
+): Promise<0 | 1 | 2 | 85> {
   const args = normalizeFlags(argv);
-  const json = args.includes('--json');
-  const debug = args.includes('--debug');
+  // What follows `--` belongs to another program.
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  const json = own.includes('--json');
+  const debug = own.includes('--debug');
   try {
     let outcome: CommandResult | undefined;
     const program = createProgram(available, output, (result) => {

@@ -49,3 +49,16 @@ function f1PerModel(metrics: RunMetrics): ModelF1[] {
   }
   return [...models].map(([model, scores]) => ({ model, ...scores }));
 }
+
+/** F1 per model and way of answering, from flattened metrics (`mode/model/f1`). */
+export function modelScores(measures: ReadonlyMap<string, number>): ModelF1[] {
+  const models = new Map<string, Partial<Record<AnswerMode, number>>>();
+  for (const mode of ANSWER_MODES) {
+    for (const [key, value] of measures) {
+      const [of, model, metric, ...rest] = key.split('/');
+      if (of === mode && metric === 'f1' && rest.length === 0)
+        models.set(model!, { ...models.get(model!), [mode]: value });
+    }
+  }
+  return [...models].map(([model, scores]) => ({ model, ...scores }));
+}

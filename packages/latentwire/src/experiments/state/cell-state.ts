@@ -131,7 +131,8 @@ export function checkpointStep(directory: string, name: string): number {
     const document: unknown = JSON.parse(
       readFileSync(path.join(checkpoints, 'checkpoint_current.json'), 'utf8'),
     );
-    return Number((document as { step?: unknown }).step) || 0;
+    const { step, state } = document as { step?: unknown; state?: { step?: unknown } };
+    return Number(state?.step ?? step) || 0;
   } catch {
     return 0;
   }

@@ -42,7 +42,9 @@ export function aggregateRuns(directory: string, options: AggregateOptions = {})
     });
   }
   const { plans, problems: planProblems } = readPlanRecords(directory);
-  const readings = runDirectories(directory).map((name) => readRun(path.join(directory, name)));
+  const readings = inPlanOrder(runDirectories(directory), plans).map((name) =>
+    readRun(path.join(directory, name)),
+  );
   const problems: string[] = [...planProblems];
   for (const reading of readings)
     problems.push(...reading.problems.map((text) => `${reading.name}: ${text}`));
@@ -89,6 +91,15 @@ export function runDirectories(directory: string): string[] {
       [RUN_FILES.config, RUN_FILES.status].some((file) => existsSync(path.join(directory, name, file))),
     )
     .sort();
+}
+
+/** As the plans list them; runs that no plan knows follow by name. */
+function inPlanOrder(names: readonly string[], plans: readonly PlanRecord[]): string[] {
+  const order = new Map(
+    plans.flatMap(({ cells }) => cells.map(({ name }) => name)).map((name, i) => [name, i]),
+  );
+  const place = (name: string): number => order.get(name) ?? Number.POSITIVE_INFINITY;
+  return [...names].sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
 }
 
 function entryOf(reading: RunReading, group: string | undefined): RunEntry {

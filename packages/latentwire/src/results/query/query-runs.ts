@@ -94,7 +94,9 @@ function viewsOf(directory: string, sql: string): string[] {
   return views
     .filter(([name]) => named(name))
     .map(([name, file, select, empty]) =>
-      hasFile(directory, file) ? `CREATE VIEW ${name} AS ${select}` : `CREATE VIEW ${name} AS SELECT ${empty} WHERE false`,
+      hasFile(directory, file)
+        ? `CREATE VIEW ${name} AS ${select}`
+        : `CREATE VIEW ${name} AS SELECT ${empty} WHERE false`,
     );
 }
 
