@@ -235,6 +235,10 @@ export const runConfigSchema = z.strictObject({
       'weight of reading the context from its latents, beside the answer; 0: answers alone, no pretraining',
       { min: 0, default: 0.3 },
     ),
+    reading_tokens: optionalInteger(
+      'supervised tokens of a text that is repeated or continued, a window drawn anew in each step; none: all of them',
+      { min: 1, default: null },
+    ),
     reconstruction_share: number(
       'share of texts that are repeated from their latents; the others are continued from those of their first part',
       { min: 0, max: 1, default: 1 },
@@ -303,6 +307,14 @@ export const runConfigSchema = z.strictObject({
       ['all', 'one'],
       { default: 'all' },
     ),
+    train_expansions: text(
+      'times as many latents as the wire has, drawn anew for each step once they have come down to it: 1,2,4 makes one wire that can be sent at three lengths',
+      {
+        default: '1',
+        pattern: /^\d+(?:\.\d+)?(?:,\d+(?:\.\d+)?)*$/,
+        expectation: 'numbers with commas between them',
+      },
+    ),
     num_workers: integer('threads that compose batches ahead of the step; 0: the main thread does', {
       min: 0,
       max: 64,
@@ -355,6 +367,10 @@ export const runConfigSchema = z.strictObject({
     }),
     eval_batch_size: integer('questions per generation batch', { min: 1, default: 64 }),
     max_new_tokens: integer('longest generated answer, in tokens', { min: 1, default: 32 }),
+    expansion: number(
+      'times as many latents per text as the wire has; for wires trained with --train-expansions',
+      { flag: 'eval-expansion', above: 0, default: 1 },
+    ),
     eval_modes: list(
       'ways of answering to score, with commas or repeated; none given: text,token_budget,no_context,latent,shuffled,joint',
     ),

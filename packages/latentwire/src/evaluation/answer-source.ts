@@ -43,6 +43,8 @@ export interface LatentInputs {
   readonly tails: readonly Int32Array[];
   /** Bytes of a message of so many vectors. */
   readonly messageBytes: (vectors: number) => number;
+  /** Times as many latents as the wire has. Default 1. */
+  readonly expansion?: number;
 }
 
 /**
@@ -59,7 +61,8 @@ export function latentSource(
     partners === undefined ? own : inputs.contexts[partners[i]!]!,
   );
   // An empty text still has one (padding) token to pool, as in `encoderBatch`.
-  const shared = wire.layout.shared(texts.map(({ length }) => Math.max(1, length)));
+  const lengths = texts.map(({ length }) => Math.max(1, length));
+  const shared = wire.layout.shared(lengths, inputs.expansion);
   const seen = wire.layout.seen(shared);
   return {
     mode,

@@ -97,6 +97,7 @@ export function createComposer(shared: ComposerData): Composer<ComposeRequest, C
       k: shared.settings.objective.k,
       active: draws.readers(at),
       continues: (example) => draws.continues(at, example),
+      readingWindow: (example, length) => draws.readingWindow(at, example, length),
       multiples: shared.multiples,
     });
     return {

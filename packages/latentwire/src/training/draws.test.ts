@@ -36,4 +36,23 @@ describe('stepDraws', () => {
       steps.every((example) => draws({ 'objective.reconstruction_share': 0 }).continues(0, example)),
     ).toBe(true);
   });
+
+  it('supervises a window of long texts and all of short ones, another window in each step', () => {
+    expect(draws({}).readingWindow(0, 5, 300)).toEqual([0, 300]);
+    const windows = draws({ 'objective.reading_tokens': 20 });
+    expect(windows.readingWindow(0, 5, 20)).toEqual([0, 20]);
+    const drawn = steps.map((step) => windows.readingWindow(step, 5, 50));
+    expect(drawn.every(([start, end]) => start >= 0 && end <= 50 && end - start === 20)).toBe(true);
+    expect(new Set(drawn.map(([start]) => start)).size).toBe(31);
+    expect(windows.readingWindow(7, 5, 50)).toEqual(drawn[7]);
+  });
+
+  it('draws the number of latents of each step from the asked ones', () => {
+    expect(steps.every((step) => draws({}).expansion(step) === 1)).toBe(true);
+    const several = draws({ 'training.train_expansions': '1,2,4' });
+    const drawn = steps.map((step) => several.expansion(step));
+    for (const factor of [1, 2, 4]) {
+      expect(drawn.filter((value) => value === factor).length).toBeGreaterThan(900);
+    }
+  });
 });

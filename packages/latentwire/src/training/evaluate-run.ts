@@ -172,6 +172,7 @@ async function sourceOf(
     const format = quantisation(bits, group);
     const inputs = {
       ...{ wire, reader, readerIndex, contexts: data.contexts, head, tails },
+      expansion: config.evaluation.expansion,
       messageBytes: (vectors: number) => messageBytes(format, vectors, d_z),
     };
     return latentSource(mode, inputs, partners);
@@ -185,9 +186,10 @@ async function sourceOf(
 }
 
 /** Mean positions that latents take in a reader's input. */
-function meanLatents({ wire }: Session, data: PreparedData): number {
+function meanLatents({ config, wire }: Session, data: PreparedData): number {
   const { layout } = wire;
-  return mean([...layout.seen(layout.shared(data.contexts.map((ids) => ids.length)))]);
+  const lengths = data.contexts.map((ids) => ids.length);
+  return mean([...layout.seen(layout.shared(lengths, config.evaluation.expansion))]);
 }
 
 /** UTF-8 bytes of the context that a text baseline sends, per row; null for vectors. */
@@ -230,9 +232,9 @@ function identityOf(session: Session, data: PreparedData, modes: readonly Answer
   const weights = createHash('sha256');
   for (const [name, tensor] of wire.stateDict()) weights.update(name).update(tensor.toBytes());
   const settings = { model: config.model, encoder: config.encoder, wire: config.wire, run: config.run.seed };
-  const { eval_batch_size, max_new_tokens } = config.evaluation;
+  const { eval_batch_size, expansion, max_new_tokens } = config.evaluation;
   const document = {
-    ...{ settings, eval_batch_size, max_new_tokens, modes, device },
+    ...{ settings, eval_batch_size, expansion, max_new_tokens, modes, device },
     readers: readers.map(({ name }) => name),
     examples: digestExamples(data.examples),
     weights: weights.digest('hex'),

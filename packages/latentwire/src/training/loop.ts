@@ -19,8 +19,10 @@ import { MicroBatchTimer } from './micro-batch-timer.js';
 import { wireOptimizer } from './optimizer.js';
 import { meanTextTokens, type PreparedData } from './prepare.js';
 import type { Session } from './session.js';
-import { stageAt, stagePlan } from './stages.js';
+import { expanded, type Stage, stageAt, stagePlan } from './stages.js';
 import { trainStep } from './step.js';
+import { StepLauncher } from './step-launcher.js';
+import { StepLoader } from './step-loader.js';
 
 export interface LoopResult {
   readonly steps: number;
@@ -59,7 +61,11 @@ export function resultOf(state: CheckpointState): LoopResult {
  * Trains until epochs, max_steps or max_minutes is reached, and leaves a checkpoint.
  * @throws Interrupted after a signal, when the checkpoint is saved (or could not be: the saver has said so)
  */
-export function trainLoop(session: Session, data: PreparedData, options: LoopOptions): LoopResult {
+export async function trainLoop(
+  session: Session,
+  data: PreparedData,
+  options: LoopOptions,
+): Promise<LoopResult> {
   const { config, wire } = session;
   const { run, logger, interruption, resume } = options;
   const { batch_size, grad_accum, epochs, max_steps, max_minutes } = config.training;
@@ -83,6 +89,8 @@ export function trainLoop(session: Session, data: PreparedData, options: LoopOpt
   });
   const stages = stagePlan(config, wire.layout, meanTextTokens(data), wire.encoder.finest);
   const draws = stepDraws(config, session.root, session.readers.length);
+  const stageOf = (at: number, position: number): Stage =>
+    expanded(stageAt(stages, position / totalSteps), draws.expansion(at));
   const torchSeeds = session.root.stream('torch');
   const trained = { wire, adamw: optimizer.adamw };
   if (resume !== undefined) {
@@ -112,6 +120,11 @@ export function trainLoop(session: Session, data: PreparedData, options: LoopOpt
     epoch: Math.floor(at / stepsPerEpoch),
     batch: (at % stepsPerEpoch) * grad_accum,
   });
+  const microBatchesAt = (at: number): (readonly number[])[] => {
+    const { epoch, batch } = cursorAt(at);
+    const last = Math.min(batch + grad_accum, plan.batchesPerEpoch);
+    return Array.from({ length: last - batch }, (_, i) => [...plan.batch(epoch, batch + i)]);
+  };
   const state = (): CheckpointState => ({
     step,
     total_steps: totalSteps,
@@ -142,6 +155,7 @@ export function trainLoop(session: Session, data: PreparedData, options: LoopOpt
     ...(options.fault && { fault: options.fault }),
   });
   saver.requireSpace(state());
+  run.beginSteps(step);
   const progress = new Progress({ total: totalSteps });
   const timer = new MicroBatchTimer();
   const onMicroBatch = (left: number): void => {
@@ -151,6 +165,15 @@ export function trainLoop(session: Session, data: PreparedData, options: LoopOpt
     if (needed > interruption.secondsLeft()) throw new AbandonedStep();
   };
 
+  using launcher = StepLauncher.forRun(wire, { disabled: config.system.disable_graphs });
+  const loader = StepLoader.forRun({
+    ...{ config, data, draws, root: session.root, layout: wire.layout },
+    multiples: launcher?.multiples ?? {},
+    microBatches: microBatchesAt,
+    stage: (at) => stageOf(at, at),
+    start: step,
+    end: totalSteps,
+  });
   // With a time limit the schedule follows whichever ends first, so that the rate has decayed when time is up.
   const timeShare = (): number => (max_minutes === null ? 0 : elapsed() / (max_minutes * 60));
   try {
@@ -160,21 +183,23 @@ export function trainLoop(session: Session, data: PreparedData, options: LoopOpt
       const position = Math.max(step, Math.floor(totalSteps * timeShare()));
       const factor = t.optim.learningRateFactor(schedule, position);
       const cursor = cursorAt(step);
-      const last = Math.min(cursor.batch + grad_accum, plan.batchesPerEpoch);
-      const microBatches: (readonly number[])[] = [];
-      for (let i = cursor.batch; i < last; i++) microBatches.push(plan.batch(cursor.epoch, i));
+      const stage = stageOf(step, position);
+      const composed = await loader?.take(step, stage);
+      const microBatches = composed === undefined ? microBatchesAt(step) : [];
       dataSeconds += (performance.now() - began) / 1000;
 
       optimizer.setLrFactor(factor);
       // Whatever an operator draws is a function of the step: nothing of a generator needs to be saved.
       t.manualSeed(torchSeeds.uint32At(step + 1));
-      const stage = stageAt(stages, position / totalSteps);
       const result = trainStep(wire, data, optimizer, microBatches, {
         maxGradNorm: config.optimizer.max_grad_norm,
         stage,
         k: config.objective.k,
         readers: draws.readers(step),
         continues: (example) => draws.continues(step, example),
+        readingWindow: (example, length) => draws.readingWindow(step, example, length),
+        launcher,
+        ...(composed && { composed }),
         onMicroBatch,
         beforeUpdate: () => saver.beforeUpdate(),
       });
@@ -185,7 +210,7 @@ export function trainLoop(session: Session, data: PreparedData, options: LoopOpt
       if (Number.isFinite(loss) && (best === null || loss < best.loss)) best = { loss, step };
       const every = config.checkpoint.digest_every;
       const seconds = (performance.now() - began) / 1000;
-      run.diagnostics.append({
+      run.appendStep({
         step,
         epoch: cursor.epoch,
         stage: stage.name,
@@ -217,6 +242,7 @@ export function trainLoop(session: Session, data: PreparedData, options: LoopOpt
     logger.info('dropped the gradients of a step that cannot end in time', { step: step + 1 });
     return saveAndStop();
   } finally {
+    await loader?.close();
     saver.finish();
     optimizer.adamw.dispose();
   }

@@ -2,6 +2,8 @@
  * Which texts a micro-batch sends, and what its readers make of them beside answering: repeat the text, or continue it
  * from the latents of its first part.
  */
+
+import type { StepShape } from './micro-batch.js';
 import type { ComposableData, ComposableReader } from './prepare.js';
 import type { StageWeights } from './stages.js';
 
@@ -15,8 +17,10 @@ export interface MicroBatchTexts {
 }
 
 export interface ReadingTarget {
-  /** Between latents and target. */
+  /** Between latents and text. */
   readonly tail: Int32Array;
+  /** The text before the part that is supervised: given, not asked for. */
+  readonly given: Int32Array;
   readonly ids: Int32Array;
 }
 
@@ -26,13 +30,16 @@ const NO_TAIL = new Int32Array();
 export function readingTarget(
   reader: ComposableReader,
   example: number,
-  continues: (example: number) => boolean,
+  { continues, readingWindow }: Pick<StepShape, 'continues' | 'readingWindow'>,
 ): ReadingTarget | null {
   const { repeat, continuation } = reader;
   if (repeat === null) return null;
   const next = continues(example) ? (continuation?.[example] ?? null) : null;
   // The next part follows the latents as it follows the first part in the text: nothing stands between.
-  return next === null ? { tail: repeat.tail, ids: repeat.targets[example]! } : { tail: NO_TAIL, ids: next };
+  const tail = next === null ? repeat.tail : NO_TAIL;
+  const ids = next ?? repeat.targets[example]!;
+  const [start, end] = readingWindow(example, ids.length);
+  return { tail, given: ids.subarray(0, start), ids: ids.subarray(start, end) };
 }
 
 /** @param continues the same function as `readingTarget` is given */

@@ -28,6 +28,8 @@ export interface StepShape {
   /** Readers of this step. */
   readonly active: readonly number[];
   readonly continues: (example: number) => boolean;
+  /** Supervised part [start, end) of a text of `length` tokens that is repeated or continued. */
+  readonly readingWindow: (example: number, length: number) => readonly [start: number, end: number];
   /** Per active reader. */
   readonly counts: ReadonlyMap<number, ReaderCounts>;
   /** Examples of the step. */
@@ -60,6 +62,8 @@ export interface MicroBatch {
   readonly key: string;
 }
 
+const NOTHING = new Int32Array();
+
 export function hasAnswers(weights: StageWeights): boolean {
   return weights.answer > 0 || weights.firstToken > 0 || weights.kToken > 0 || weights.kd > 0;
 }
@@ -68,16 +72,16 @@ export function hasAnswers(weights: StageWeights): boolean {
 export function countTargets(
   reader: ComposableReader,
   examples: readonly number[],
-  { continues, k, readers }: { continues: StepShape['continues']; k: number; readers: number },
+  step: Pick<StepShape, 'continues' | 'readingWindow' | 'k'> & { readonly readers: number },
 ): ReaderCounts {
   const total = (of: (example: number) => number): number =>
-    readers * examples.reduce((sum, example) => sum + of(example), 0);
+    step.readers * examples.reduce((sum, example) => sum + of(example), 0);
   return {
     targets: total((i) => reader.targets[i]!.length),
     examples: total(() => 1),
-    kTokens: total((i) => earlyTokens(reader.targets[i]!.length, k)),
+    kTokens: total((i) => earlyTokens(reader.targets[i]!.length, step.k)),
     kdPositions: total((i) => reader.teacher?.count(i) ?? 0),
-    reading: total((i) => readingTarget(reader, i, continues)?.ids.length ?? 0),
+    reading: total((i) => readingTarget(reader, i, step)?.ids.length ?? 0),
   };
 }
 
@@ -115,7 +119,7 @@ function readerBatch(
   indices: readonly number[],
   { step, sent, seen }: { step: StepShape; sent: MicroBatchTexts; seen: Int32Array },
 ): ReaderBatch {
-  const { stage, multiples, continues } = step;
+  const { stage, multiples } = step;
   const { weights } = stage;
   const composed = (rows: Segment[][], places: Int32Array): ComposedBatch =>
     compose(rows, 'right', pick(seen, places), multiples);
@@ -130,8 +134,8 @@ function readerBatch(
   let reading: ComposedBatch | null = null;
   if (weights.reconstruction > 0) {
     const rows = indices.map((i) => {
-      const { tail, ids } = readingTarget(reader, i, continues)!;
-      return row(reader, tail, ids);
+      const { tail, given, ids } = readingTarget(reader, i, step)!;
+      return row(reader, tail, ids, given);
     });
     reading = composed(rows, sent.reading!);
   }
@@ -139,12 +143,18 @@ function readerBatch(
   return { reader: k, counts: step.counts.get(k)!, answers, reading, texts };
 }
 
-/** [head | latents | tail | target, stop] */
-function row(reader: ComposableReader, tail: Int32Array, target: Int32Array): Segment[] {
+/** [head | latents | tail | given | target, stop] */
+function row(
+  reader: ComposableReader,
+  tail: Int32Array,
+  target: Int32Array,
+  given: Int32Array = NOTHING,
+): Segment[] {
   return [
     { kind: 'tokens', ids: reader.head },
     { kind: 'latents' },
     { kind: 'tokens', ids: tail },
+    { kind: 'tokens', ids: given },
     { kind: 'target', ids: target },
   ];
 }

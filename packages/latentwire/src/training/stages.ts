@@ -89,6 +89,12 @@ export function stageAt(plan: StagePlan, progress: number): Stage {
   return stage('descent', start ** (1 - level), { reconstruction: 1 });
 }
 
+/** The stage with `factor` times as many latents, where the wire has as many as it will have. */
+export function expanded(stage: Stage, factor: number): Stage {
+  if (factor === 1 || stage.name === 'alignment' || stage.name === 'descent') return stage;
+  return { ...stage, expansion: stage.expansion * factor, latents: Math.round(stage.latents * factor) };
+}
+
 function answerStage(plan: StagePlan, progress: number, pretrain: number): Stage {
   const handover = pretrain > 0 ? plan.handoverShare : 0;
   const taken = progress < pretrain + handover ? (progress - pretrain) / handover : 1;

@@ -13,6 +13,7 @@ export interface StepSpec {
   /** Readers of the step. */
   readonly active: readonly number[];
   readonly continues: (example: number) => boolean;
+  readonly readingWindow: StepShape['readingWindow'];
   readonly multiples: ShapeMultiples;
 }
 
@@ -28,9 +29,9 @@ export function composeStep(
   microBatches: readonly (readonly number[])[],
   spec: StepSpec,
 ): StepBatches {
-  const { k, active, continues } = spec;
+  const { k, active, continues, readingWindow } = spec;
   const all = microBatches.flat();
-  const shared = { continues, k, readers: active.length };
+  const shared = { continues, readingWindow, k, readers: active.length };
   const counts = new Map(active.map((reader) => [reader, countTargets(data.readers[reader]!, all, shared)]));
   const step: StepShape = { ...spec, counts, examples: all.length };
   return { step, batches: microBatches.map((indices) => composeMicroBatch(data, layout, indices, step)) };

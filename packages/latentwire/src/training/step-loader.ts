@@ -73,6 +73,7 @@ export class StepLoader {
       k: config.objective.k,
       active: draws.readers(step),
       continues: (example) => draws.continues(step, example),
+      readingWindow: (example, length) => draws.readingWindow(step, example, length),
       counts: new Map(counts),
       examples,
       multiples,

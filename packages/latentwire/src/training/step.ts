@@ -1,7 +1,7 @@
 /** One optimiser step: forward and backward of its micro-batches, clip, AdamW. The atomic event of a run. */
 import * as t from '@latentwire/torch';
 import type { LatentWire } from '../wire/index.js';
-import { hasAnswers } from './micro-batch.js';
+import { hasAnswers, type StepShape } from './micro-batch.js';
 import { addMicroBatch, type TermSums } from './micro-batch-loss.js';
 import type { WireOptimizer } from './optimizer.js';
 import type { PreparedData } from './prepare.js';
@@ -50,6 +50,8 @@ export interface StepOptions {
   readonly composed?: StepBatches;
   /** Whether an example's context is continued from its first part in this step; default: none is. */
   readonly continues?: (example: number) => boolean;
+  /** Supervised part [start, end) of a text that is repeated or continued; default: all of it. */
+  readonly readingWindow?: StepShape['readingWindow'];
   /** Called before each micro-batch with the number of those left; what it throws ends the step without an update. */
   readonly onMicroBatch?: (left: number) => void;
   /** Called when all gradients are there, before anything that a checkpoint holds is changed. */
@@ -67,14 +69,16 @@ export function trainStep(
   const { k, stage, launcher = null } = options;
   const active = options.readers ?? data.readers.map((_, reader) => reader);
   const continues = options.continues ?? (() => false);
+  const readingWindow = options.readingWindow ?? ((_, length) => [0, length]);
   const multiples = launcher?.multiples ?? {};
   const { step, batches } =
     options.composed ??
-    composeStep(data, wire.layout, microBatches, { stage, k, active, continues, multiples });
+    composeStep(data, wire.layout, microBatches, { stage, k, active, continues, readingWindow, multiples });
   return t.scope(() => {
     const sums = launcher === null ? zeroSums(wire.encoder.device) : launcher.begin();
     let tokens = 0;
-    for (const batch of batches) {
+    for (const [index, batch] of batches.entries()) {
+      options.onMicroBatch?.(batches.length - index);
       tokens += batch.tokens;
       const run = (): void => addMicroBatch(wire, data, batch, sums);
       if (launcher === null) run();
@@ -82,8 +86,8 @@ export function trainStep(
     }
     const params = wire.parameters();
     const norm = t.optim.clipGradNorm(params, options.maxGradNorm === 0 ? Infinity : options.maxGradNorm);
+    options.beforeUpdate?.();
     if (launcher === null) {
-      options.beforeUpdate?.();
       optimizer.adamw.step();
       t.zeroGrad(params);
     } else {
