@@ -48,6 +48,6 @@ export interface CommandResult {
   readonly json: JsonRecord;
   /** What people read. */
   readonly text: string;
-  /** 0 by default; 1: it ran and the answer is "no" or "failed". */
-  readonly exitCode?: 0 | 1 | 2;
+  /** 0 by default; 1: it ran and the answer is "no" or "failed"; 85: the batch script should requeue this Slurm job. */
+  readonly exitCode?: 0 | 1 | 2 | 85;
 }

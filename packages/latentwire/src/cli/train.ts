@@ -1,5 +1,7 @@
 /** `latentwire train`: trains a wire between frozen models, scores it and draws its figures. */
+import path from 'node:path';
 import type { CliCommand } from './command.js';
+import { inSlurmJob } from './in-slurm-job.js';
 import { scoreTable, stoppedText } from './score-table.js';
 
 export const train: CliCommand = {
@@ -8,10 +10,17 @@ export const train: CliCommand = {
   settings: 'all',
   async run({ config, logger }) {
     const settings = config();
-    const { train: trainWire } = await import('../training/index.js');
-    const { drawRunFigures } = await import('../results/index.js');
-    const report = await trainWire(settings, { logger, figures: drawRunFigures });
-    if (report.state !== 'completed') return { json: { ...report }, text: stoppedText(report) };
-    return { json: { ...report }, text: await scoreTable(report) };
+    return inSlurmJob({
+      logger,
+      directory: path.resolve(settings.run.save_dir),
+      async work(stopNotice) {
+        const { train: trainWire } = await import('../training/index.js');
+        const { drawRunFigures } = await import('../results/index.js');
+        const report = await trainWire(settings, { logger, figures: drawRunFigures, stopNotice });
+        const stopped = report.state !== 'completed';
+        const text = stopped ? stoppedText(report) : await scoreTable(report);
+        return { stopped, result: { json: { ...report }, text } };
+      },
+    });
   },
 };

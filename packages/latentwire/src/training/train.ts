@@ -16,6 +16,7 @@ import {
   type RunMetrics,
   readMetrics,
   runLocation,
+  type SignalSource,
 } from '../telemetry/index.js';
 import { encoderLimit } from '../wire/index.js';
 import { evaluateConfigured, isBaselineRun } from './baseline-run.js';
@@ -58,6 +59,8 @@ export interface TrainIo {
   readonly logger: Logger;
   /** Draws the figures of a finished run; a failure here is logged and does not fail the run. */
   readonly figures?: (directory: string) => Promise<void>;
+  /** A reason to stop besides signals, e.g. the nearing end of a Slurm job; polled like them. */
+  readonly stopNotice?: SignalSource;
   /** @internal Fault injection for saves. */
   readonly saveFault?: () => t.SaveFault | undefined;
 }
@@ -140,7 +143,10 @@ async function withRun(
   const { root, name } = runLocation(config.run.save_dir);
   const { mayChange = [], logger } = io;
   t.watchSignals(SIGNALS, { secondStops: ['SIGINT'] });
-  const interruption = new Interruption(t.receivedSignal, config.checkpoint.grace);
+  const interruption = new Interruption(
+    () => t.receivedSignal() ?? io.stopNotice?.(),
+    config.checkpoint.grace,
+  );
   let run: Run | undefined;
   let session: Session | undefined;
   try {

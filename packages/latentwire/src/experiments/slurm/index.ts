@@ -3,5 +3,17 @@ export type { ClusterProfile, Decision, Ending, JobContext, JobRecord, JobSpec }
 export { jobFromProfile, jobPhase, renderScript } from '@latentwire/slurm';
 export { withSlurmErrors } from './failure.js';
 export { profileNames, readJobFile, readProfile } from './job-file.js';
-export { type JoinOptions, joinSlurmJob, type SlurmSession, type WorkEnd } from './job-session.js';
+export {
+  type JoinOptions,
+  joinSlurmJob,
+  type SlurmSession,
+  type StopNotice,
+  type WorkEnd,
+} from './job-session.js';
 export { openSlurmQueue, type SlurmQueue } from './queue.js';
+export {
+  recordTimeLimit,
+  type SupervisedWork,
+  superviseWork,
+  workProgress,
+} from './supervise-work.js';

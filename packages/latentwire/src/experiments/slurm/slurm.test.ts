@@ -91,13 +91,13 @@ function slurm(): SlurmRunner & { requeued: number } {
 }
 
 describe('a run in a job', () => {
-  const join = async (record: string, step: number, runner: SlurmRunner, env: NodeJS.ProcessEnv = {}) => {
+  const join = async (record: string, progress: number, runner: SlurmRunner, env: NodeJS.ProcessEnv = {}) => {
     const supervisor = { runner, env: { SLURM_JOB_ID: '7', ...env }, pollMs: 1, limits: { settleMs: 0 } };
-    return (await joinSlurmJob({ record, step, logger: silentLogger, supervisor }))!;
+    return (await joinSlurmJob({ record, progress, logger: silentLogger, supervisor }))!;
   };
 
   it('is not there outside Slurm', async () => {
-    const options = { record: within('x.jsonl'), step: 0, logger: silentLogger, supervisor: { env: {} } };
+    const options = { record: within('x.jsonl'), progress: 0, logger: silentLogger, supervisor: { env: {} } };
     expect(await joinSlurmJob(options)).toBeUndefined();
   });
 
@@ -105,13 +105,15 @@ describe('a run in a job', () => {
     const record = within('logs/slurm.jsonl');
     const runner = slurm();
     const session = await join(record, 10, runner);
-    expect(session.timeLimitNear()).toBe(false);
-    const ending = await session.end({ kind: 'stopped', signal: 'SIGTERM', step: 25 });
+    expect(session.stopNotice()).toBeUndefined();
+    process.emit('SIGTERM');
+    expect(session.stopNotice()).toMatchObject({ name: 'SIGTERM' });
+    const ending = await session.end({ kind: 'stopped', progress: 25 });
     expect(ending.exitCode).toBe(0);
     expect(runner.requeued).toBe(1);
     expect(readJsonLines(record)).toMatchObject([
-      { event: 'start', job: '7', restarts: 0, step: 10 },
-      { event: 'end', kind: 'stopped', step: 25 },
+      { event: 'start', job: '7', restarts: 0, progress: 10 },
+      { event: 'end', kind: 'stopped', progress: 25 },
       { event: 'decision', action: 'requeue-self', cause: 'signal' },
       { event: 'decision', action: 'wait-for-requeue', cause: 'requeued' },
     ]);
@@ -120,7 +122,7 @@ describe('a run in a job', () => {
 
   it('is given up on the second crash of the same kind', async () => {
     const record = within('crash.jsonl');
-    const crash: WorkEnd = { kind: 'failed', signature: 'CUDA error', retryable: true, step: 0 };
+    const crash: WorkEnd = { kind: 'failed', signature: 'CUDA error', retryable: true, progress: 0 };
     const first = slurm();
     expect((await (await join(record, 0, first)).end(crash)).exitCode).toBe(0);
     expect(first.requeued).toBe(1);
@@ -134,19 +136,14 @@ describe('a run in a job', () => {
 
   it('ends when it is finished', async () => {
     const runner = slurm();
-    const ending = await (await join(within('done.jsonl'), 5, runner)).end({ kind: 'finished', step: 9 });
+    const ending = await (await join(within('done.jsonl'), 5, runner)).end({ kind: 'finished', progress: 9 });
     expect([ending.exitCode, runner.requeued]).toEqual([0, 0]);
   });
 });
 
 describe('the record of attempts', () => {
-  const start = (job: string, step: number) => ({
-    event: 'start',
-    at: '',
-    job,
-    restarts: 0,
-    node: null,
-    step,
+  const start = (job: string, progress: number) => ({
+    ...{ event: 'start', at: '', job, restarts: 0, node: null, progress },
   });
   const write = (...events: object[]) =>
     file('record.jsonl', events.map((event) => `${JSON.stringify(event)}\n`).join(''));

@@ -1,0 +1,94 @@
+/**
+ * A real training under a real Slurm: preempted, put back in the queue and preempted again, it ends once, with the bytes
+ * of a training that nothing disturbed. What else Slurm does to jobs is tested in packages/slurm with a stand-in.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { createRunner, type JobSpec, jobPhase, readJob, requeueJob, submitJob } from '@latentwire/slurm';
+import * as t from '@latentwire/torch';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { provideSlurm } from '../../slurm/test/real-slurm/install.js';
+import { type PrivateCluster, startCluster } from '../../slurm/test/real-slurm/private-cluster.js';
+import { until } from '../../slurm/test/real-slurm/scenario.js';
+import { readDiagnostics, readJsonLines, readStatus } from '../src/telemetry/index.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+const slurm = provideSlurm();
+if (!slurm.available) console.warn(`training under a real Slurm skipped: ${slurm.why}`);
+
+const program = fileURLToPath(new URL('../bin/latentwire.js', import.meta.url));
+const within = temporaryFolder();
+const STEPS = 60;
+
+const training = (directory: string): string[] => [
+  ...[process.execPath, program, 'train', '--model=bundled:tiny-llama', '--encoder-id=bundled:tiny-llama'],
+  ...['--dataset=facts', '--samples=400', '--epochs=4', `--max-steps=${STEPS}`, '--batch-size=4'],
+  ...['--latent-len=8', '--d-z=16', '--eval-samples=8', '--max-new-tokens=8', '--device=cpu'],
+  ...['--auto-resume', '--save-dir', directory],
+];
+
+describe.skipIf(!slurm.available)('a training under a real Slurm', () => {
+  let cluster: PrivateCluster;
+  beforeAll(async () => {
+    cluster = await startCluster({ sendUserSignal: false });
+  }, 120_000);
+  afterAll(() => cluster?.stop(), 60_000);
+
+  it('ends with the bytes of an undisturbed one, whatever happens to its job', {
+    timeout: 230_000,
+  }, async () => {
+    const runner = createRunner({ env: cluster.env });
+    const directory = within('disturbed');
+    const node = cluster.nodes[0]!;
+    const common: Omit<JobSpec, 'name' | 'command'> = {
+      ...{ requeue: true, nodeList: node, cpusPerTask: 32, memory: '4GB', output: within('%x-%j.out') },
+      environment: { OMP_NUM_THREADS: '1' },
+    };
+    const preempting: JobSpec = { ...common, name: 'urgent', partition: 'normal', command: ['true'] };
+    const id = await submitJob(runner, {
+      ...common,
+      ...{ name: 'training', partition: 'preempt', command: training(directory) },
+    });
+    const steps = () => {
+      const file = path.join(directory, 'logs/diagnostics.jsonl');
+      return existsSync(file) ? readDiagnostics(file).length : 0;
+    };
+    const attempts = () => readJsonLines(path.join(directory, 'logs/slurm.jsonl'));
+    const inAttempt = (count: number, step: number) => () =>
+      attempts().filter(({ event }) => event === 'start').length === count && steps() >= step;
+
+    await until('ten steps', inAttempt(1, 10));
+    await submitJob(runner, preempting);
+    await until('ten more', inAttempt(2, 20));
+    await requeueJob(runner, id);
+    await until('ten more', inAttempt(3, 30));
+    await submitJob(runner, preempting);
+    const twin = within('undisturbed');
+    const [command, ...args] = training(twin);
+    await promisify(execFile)(command!, args, { env: { ...process.env, OMP_NUM_THREADS: '1' } });
+    await until('its end', async () => jobPhase((await readJob(runner, id)).state) === 'ended', 180_000);
+
+    expect(await readJob(runner, id)).toMatchObject({ state: 'COMPLETED', restarts: 3 });
+    expect(readStatus(path.join(directory, 'status.json'))).toMatchObject({ state: 'completed', attempt: 4 });
+    const decisions = attempts().filter(({ event }) => event === 'decision');
+    expect(decisions.map(({ cause }) => cause)).toEqual(
+      expect.arrayContaining(['preemption', 'requeued', 'finished']),
+    );
+    const rows = readDiagnostics(path.join(directory, 'logs/diagnostics.jsonl'));
+    expect(rows.map(({ step }) => step)).toEqual(Array.from({ length: STEPS }, (_, index) => index + 1));
+    const losses = (run: string) =>
+      readDiagnostics(path.join(run, 'logs/diagnostics.jsonl')).map(({ loss }) => loss);
+    expect(losses(directory)).toEqual(losses(twin));
+    expect(weights(directory)).toEqual(weights(twin));
+    const predictions = (run: string) => readFileSync(path.join(run, 'predictions.jsonl'), 'utf8');
+    expect(predictions(directory)).toBe(predictions(twin));
+  });
+});
+
+function weights(run: string): Map<string, Uint8Array> {
+  using file = t.openSafetensors(path.join(run, 'preempt_checkpoint/checkpoint_current.safetensors'));
+  return t.scope(() => new Map(file.names.map((name) => [name, file.load(name).toBytes()])));
+}
