@@ -1,0 +1,82 @@
+/** Training with threads that compose batches: the same bytes as without. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as t from '@latentwire/torch';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readDiagnostics } from '../src/telemetry/index.js';
+import { compileSources } from './support/compile-sources.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+// Threads cannot run TypeScript: the whole command line is compiled.
+const sources = compileSources('cli/main.ts', 'training/batch-composer.ts', 'data/loader/loader-worker.ts');
+afterAll(() => sources.remove());
+const temporary = temporaryFolder();
+const model = fileURLToPath(new URL('../assets/tiny-llama', import.meta.url));
+
+function train(name: string, ...more: string[]): string {
+  const directory = temporary(name);
+  const args = [
+    ...['train', '--model', model, '--encoder-id', model, '--dataset', 'facts', '--save-dir', directory],
+    ...[
+      '--samples',
+      '64',
+      '--batch-size',
+      '4',
+      '--grad-accum',
+      '2',
+      '--epochs',
+      '2',
+      '--max-steps',
+      '6',
+      '--device',
+      'cpu',
+    ],
+    ...[
+      '--latent-len',
+      '4',
+      '--d-z',
+      '16',
+      '--adapter-hidden',
+      '32',
+      '--teacher-cache',
+      temporary('teacher'),
+    ],
+    ...['--eval-samples', '8', '--eval-modes', 'latent', '--max-new-tokens', '6', ...more],
+  ];
+  const { status, stderr } = spawnSync(process.execPath, [sources.file('cli/main'), ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, OMP_NUM_THREADS: '1' },
+  });
+  expect(stderr, stderr).not.toContain('error:');
+  expect(status).toBe(0);
+  return directory;
+}
+
+/** Everything that training computed: losses of every step, weights, predictions. */
+function outcome(directory: string) {
+  using file = t.openSafetensors(path.join(directory, 'preempt_checkpoint/checkpoint_current.safetensors'));
+  return {
+    losses: readDiagnostics(path.join(directory, 'logs/diagnostics.jsonl')).map(
+      ({ loss, grad_norm, tokens, target_tokens, stage }) => ({
+        loss,
+        grad_norm,
+        tokens,
+        target_tokens,
+        stage,
+      }),
+    ),
+    weights: t.scope(() => new Map(file.names.map((name) => [name, file.load(name).toBytes()]))),
+    predictions: readFileSync(path.join(directory, 'predictions.jsonl'), 'utf8'),
+  };
+}
+
+describe('training with worker threads', () => {
+  it('computes the bytes of training without them', () => {
+    const alone = outcome(train('alone'));
+    expect(alone.losses).toHaveLength(6);
+    expect(new Set(alone.losses.map(({ stage }) => stage)).size).toBeGreaterThan(2);
+    expect(outcome(train('two', '--num-workers', '2'))).toEqual(alone);
+  }, 240_000);
+});
