@@ -10,6 +10,7 @@ import { aggregate } from './aggregate.js';
 import type { CliCommand, CommandCall, CommandResult } from './command.js';
 import { decode } from './decode.js';
 import { demo } from './demo.js';
+import { drill } from './drill.js';
 import { encode } from './encode.js';
 import { evaluate } from './eval.js';
 import { failureOf, formatFailure } from './failure.js';
@@ -27,12 +28,15 @@ import { stats } from './stats.js';
 import { status } from './status.js';
 import { tokenize } from './tokenize.js';
 import { train } from './train.js';
+import { verify } from './verify.js';
 
 /** All commands, in the order of `latentwire --help`. */
 export const commands: readonly CliCommand[] = [
   demo,
   train,
   evaluate,
+  verify,
+  drill,
   encode,
   decode,
   score,

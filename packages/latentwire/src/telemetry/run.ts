@@ -9,7 +9,7 @@ import { diffConfigs, findField, type RunConfig } from '../config/index.js';
 import { LatentWireError, nearestName } from '../errors.js';
 import { removeLeftovers, writeJsonAtomic } from './atomic-file.js';
 import { type Clock, systemClock } from './clock.js';
-import { DiagnosticsWriter } from './diagnostics.js';
+import { DiagnosticsWriter, type StepRecord } from './diagnostics.js';
 import { collectEnvironment, type Environment } from './environment.js';
 import { type FileSystem, ioError } from './file-system.js';
 import type { JsonRecord } from './json.js';
@@ -19,6 +19,7 @@ import { PredictionsWriter } from './predictions.js';
 import { RunLock } from './run-lock.js';
 import { type RunId, type RunPaths, runIdOf, runPaths } from './run-paths.js';
 import { type RunStatus, readStatus, type StatusUpdate, writeStatus } from './status.js';
+import { EventWriter } from './tensorboard/index.js';
 
 export interface OpenRunOptions {
   /** Folder of all runs; `runs` by default. */
@@ -60,6 +61,7 @@ export class Run {
   /** What environment.json says of this attempt. */
   readonly environment: Environment;
   readonly #lock: RunLock;
+  #events: EventWriter | undefined;
   readonly #clock: Clock;
   readonly #fs: FileSystem | undefined;
   readonly #tee: LogTee | undefined;
@@ -96,6 +98,22 @@ export class Run {
     });
   }
 
+  /** Steps after `lastStep` follow; event files of earlier attempts are cut back to it. */
+  beginSteps(lastStep: number): void {
+    try {
+      this.#events = new EventWriter(path.join(this.paths.logs, 'tensorboard'), lastStep, this.#clock);
+    } catch {
+      // A copy for other tools: diagnostics.jsonl has everything.
+    }
+  }
+
+  /** Records one step in diagnostics.jsonl and for TensorBoard. @throws as `DiagnosticsWriter.append` */
+  appendStep(record: StepRecord): void {
+    this.diagnostics.append(record);
+    const { step, ...values } = record;
+    this.#events?.append(step, values);
+  }
+
   /** Says that this process is still at work; call it between steps. @throws LatentWireError `state` when taken over */
   renewLock(): void {
     this.#lock.renew();
@@ -130,6 +148,7 @@ export class Run {
 
   close(): void {
     this.diagnostics.close();
+    this.#events?.close();
     this.#tee?.close();
     this.#lock.release();
   }

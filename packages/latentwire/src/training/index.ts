@@ -1,4 +1,7 @@
 /** Training and evaluation of runs. */
+
+export { DRILLS, type Drill, type DrillOptions, type DrillResult, runDrill } from './drill.js';
 export { chooseReader, type Incoming, openReceiver, Receiver, type ReceiverOptions } from './receiver.js';
 export { type Outgoing, openSender, Sender, type SenderOptions, type SentMessage } from './sender.js';
 export { evaluateSaved, type StoppedReport, type TrainIo, type TrainReport, train } from './train.js';
+export { type Check, compareRuns, type Verification, verifyRun } from './verification.js';

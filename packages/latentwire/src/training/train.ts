@@ -34,6 +34,7 @@ import { loadSplit } from './datasets.js';
 import { failureStatus, interruptedStatus } from './end-state.js';
 import { type LoopResult, resultOf, trainLoop } from './loop.js';
 import { type PreparedData, prepareData, readingOptions } from './prepare.js';
+import { saveFaultsOf } from './save-faults.js';
 import { closeSession, openSession, type Session } from './session.js';
 
 export interface TrainReport {
@@ -104,11 +105,12 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
     const data = await addComparisons(session, prepared, { logger, shouldStop: attempt.shouldStop });
     if (data === null) throw new Interrupted(attempt.interruption.signal!);
     run.setRunning('train', resume?.opened.state.step ?? 0);
-    const loop = trainLoop(session, data, {
+    const fault = io.saveFault ?? saveFaultsOf(process.env);
+    const loop = await trainLoop(session, data, {
       ...{ run, logger, identity },
       interruption: attempt.interruption,
       resume: resume?.opened,
-      ...(io.saveFault && { fault: io.saveFault }),
+      ...(fault && { fault }),
     });
     return { steps: loop.steps, metrics: await score(attempt, session, loop.steps, loop) };
   });

@@ -1,0 +1,2 @@
+/** Event files for TensorBoard. */
+export { decodeRecords, EventWriter, encodeRecord } from './event-writer.js';
