@@ -62,8 +62,8 @@ function viewsOf(directory: string, sql: string): string[] {
   const run = `split_part(substr(filename, ${directory.length + 2}), '/', 1) AS run`;
   const objects = (file: string): string =>
     `(SELECT ${run}, content::JSON AS json FROM read_text('${root}/*/${file}') WHERE json_valid(content))`;
-  const lines = (file: string): string =>
-    `SELECT ${run}, * EXCLUDE (filename) FROM read_json('${root}/*/${file}', format = 'newline_delimited', ignore_errors = true, union_by_name = true, filename = true)`;
+  const lines = (file: string, key?: string): string =>
+    `SELECT ${run}, * EXCLUDE (filename) FROM read_json('${root}/*/${file}', format = 'newline_delimited', ignore_errors = true, union_by_name = true, filename = true)${key === undefined ? '' : ` WHERE ${key} IS NOT NULL`}`;
   const views: [name: string, file: RegExp, sql: string, empty: string][] = [
     [
       'runs',
@@ -87,8 +87,13 @@ function viewsOf(directory: string, sql: string): string[] {
        WHERE t.type IN ('DOUBLE', 'BIGINT', 'UBIGINT')`,
       'NULL::VARCHAR AS run, NULL::VARCHAR AS measure, NULL::DOUBLE AS value',
     ],
-    ['predictions', /^predictions\.jsonl$/, lines('predictions.jsonl'), 'NULL::VARCHAR AS run'],
-    ['diagnostics', /^logs\/diagnostics\.jsonl$/, lines('logs/diagnostics.jsonl'), 'NULL::VARCHAR AS run'],
+    ['predictions', /^predictions\.jsonl$/, lines('predictions.jsonl', 'id'), 'NULL::VARCHAR AS run'],
+    [
+      'diagnostics',
+      /^logs\/diagnostics\.jsonl$/,
+      lines('logs/diagnostics.jsonl', 'step'),
+      'NULL::VARCHAR AS run',
+    ],
     ['gpu', /^logs\/gpu_monitor_.*\.jsonl$/, lines('logs/gpu_monitor_*.jsonl'), 'NULL::VARCHAR AS run'],
   ];
   return views
