@@ -50,6 +50,7 @@ export const runConfigSchema = z.strictObject({
       min: 1,
       default: 10_000,
     }),
+    questions_together: toggle('keep questions on one text in one batch, where it is encoded once for them'),
     token_cache: optionalText('folder of tokenised datasets; none: ~/.cache/latentwire/tokens', {
       operational: true,
     }),
@@ -198,7 +199,7 @@ export const runConfigSchema = z.strictObject({
     kd_weight: number('weight of distillation from the same model reading the text, at the first K places', {
       aliases: ['kd-first-k-weight'],
       min: 0,
-      default: 0.5,
+      default: 1,
     }),
     kd_warmup: number('share of the answer stage over which that weight rises from 0', {
       min: 0,
@@ -206,7 +207,7 @@ export const runConfigSchema = z.strictObject({
       default: 0,
     }),
     disable_kd: toggle('ablation: no distillation, whatever its weight'),
-    kd_tau: number('temperature of distillation', { above: 0, default: 1 }),
+    kd_tau: number('temperature of distillation', { above: 0, default: 2 }),
     kd_top_k: integer('most likely tokens of the teacher that are kept; the others are one bucket', {
       min: 1,
       max: 1024,

@@ -37,14 +37,15 @@ async function compared(
 
 describe('addComparisons', () => {
   it('reads each text once per model, and takes it from the disk the next time', async () => {
-    const fresh = await compared({ 'objective.kd_weight': 1, 'objective.k': 3 });
+    const asked = { 'objective.kd_weight': 1, 'objective.k': 3, 'objective.kd_tau': 1.5 };
+    const fresh = await compared(asked);
     expect(fresh!.readers.map(({ teacher }) => teacher!.plan)).toEqual([
-      { positions: 3, topK: 31, tau: 1 },
-      { positions: 3, topK: 31, tau: 1 },
+      { positions: 3, topK: 31, tau: 1.5 },
+      { positions: 3, topK: 31, tau: 1.5 },
     ]);
     expect(readdirSync(join(folder, 'teacher'))).toHaveLength(2); // two models
     expect(messages.filter((m) => m.includes('"computed":7'))).toHaveLength(2);
-    const again = await compared({ 'objective.kd_weight': 1, 'objective.k': 3 });
+    const again = await compared(asked);
     expect(messages.filter((m) => m.includes('"computed":0'))).toHaveLength(2);
     expect(again!.readers.map(({ teacher }) => teacher!.arrays)).toEqual(
       fresh!.readers.map(({ teacher }) => teacher!.arrays),
