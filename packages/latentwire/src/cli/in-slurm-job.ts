@@ -1,17 +1,18 @@
 /**
- * A command that works on one run directory, as it is and inside a Slurm job: there it also stops before the time
- * limit, and its exit is what brings the job back (docs/SLURM.md).
+ * A command that works on run directories, as it is and inside a Slurm job: there it also stops before the time limit,
+ * and its exit is what brings the job back (docs/SLURM.md).
  */
-import path from 'node:path';
 import type { StopNotice } from '../experiments/slurm/index.js';
 import type { Logger } from '../telemetry/index.js';
 import type { CommandResult } from './command.js';
 
 export interface JobWork {
-  /** The run directory. */
-  readonly directory: string;
+  /** The run directories, for progress and status. */
+  readonly directories: readonly string[];
+  /** Where attempts are recorded, e.g. logs/slurm.jsonl of the run. */
+  readonly record: string;
   readonly logger: Logger;
-  /** @param stopNotice a reason to stop besides signals; polled by the run's interruption */
+  /** @param stopNotice a reason to stop besides signals; to be polled like them */
   work(stopNotice: () => StopNotice | undefined): Promise<WorkResult>;
 }
 
@@ -21,19 +22,28 @@ export interface WorkResult {
   readonly result: CommandResult;
 }
 
+/** Set for what a supervised command starts: only the task of the job itself speaks with Slurm. */
+const SUPERVISED = 'LATENTWIRE_SUPERVISED';
+
 /** Outside Slurm just the work. Inside a job that is to be requeued it does not return. */
-export async function inSlurmJob({ directory, logger, work }: JobWork): Promise<CommandResult> {
-  if (process.env.SLURM_JOB_ID === undefined) return (await work(() => undefined)).result;
+export async function inSlurmJob({ directories, record, logger, work }: JobWork): Promise<CommandResult> {
+  const { env } = process;
+  if (env.SLURM_JOB_ID === undefined || env[SUPERVISED] !== undefined) {
+    return (await work(() => undefined)).result;
+  }
   const { recordTimeLimit, superviseWork, workProgress } = await import('../experiments/slurm/index.js');
+  env[SUPERVISED] = String(process.pid);
   const { result: done, ending } = await superviseWork({
-    ...{ logger, work },
-    record: path.join(directory, 'logs', 'slurm.jsonl'),
-    progress: () => workProgress([directory]),
+    ...{ record, logger, work },
+    progress: () => workProgress(directories),
     wasStopped: ({ stopped }) => stopped,
-    onDecision: (decision) => recordTimeLimit(directory, decision),
+    onDecision: (decision) => {
+      for (const directory of directories) recordTimeLimit(directory, decision);
+    },
   });
   const result = done?.result ?? { json: { state: 'failed' }, text: 'failed; the job is in the queue again' };
   if (ending === undefined) return result;
   const { action, cause, why } = ending.decision;
-  return { ...result, json: { ...result.json, slurm: { action, cause, why } }, exitCode: ending.exitCode };
+  const exitCode = action === 'exit-finished' ? (result.exitCode ?? 0) : ending.exitCode;
+  return { ...result, json: { ...result.json, slurm: { action, cause, why } }, exitCode };
 }

@@ -1,7 +1,10 @@
 /** `latentwire run`: carries out a plan, or goes on with one, in this shell. */
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LatentWireError } from '../errors.js';
-import type { CliCommand } from './command.js';
+import type { StopNotice } from '../experiments/slurm/index.js';
+import type { CliCommand, CommandResult } from './command.js';
+import { inSlurmJob, type WorkResult } from './in-slurm-job.js';
 import { planOf } from './plan-arguments.js';
 import { statusTable } from './status-table.js';
 
@@ -56,43 +59,54 @@ export const run: CliCommand = {
       abort.abort();
     };
     const again = new AbortController();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
-    try {
-      const outcome = await runPlan(plan, {
-        executor,
-        claims,
-        logger,
-        signal: abort.signal,
-        killSignal: again.signal,
-        ignoreGates: ignoreGates === true,
-        retryFailed: retryFailed === true,
-        wait,
-      });
-      const status = planStatus(plan);
-      const blocked = [...outcome.phases].flatMap(([name, state]) =>
-        state.kind === 'blocked' ? [`${name} did not start: ${state.reason}`] : [],
-      );
-      const { counts } = status;
-      const all = counts.done === plan.cells.length;
-      return {
-        json: {
-          plan: plan.name,
-          directory: plan.directory,
-          status: outcome.stopped && !all ? 'stopped' : all ? 'completed' : 'incomplete',
-          counts,
-          completed_here: outcome.completed,
-          blocked,
-          failed: status.cells.flatMap(({ name, state }) =>
-            state.kind === 'failed' ? [{ name, why: state.why, error: state.error }] : [],
-          ),
-        },
-        text: [await statusTable(status, { onlyOpen: true }), ...blocked].join('\n'),
-        exitCode: all || outcome.stopped ? 0 : 1,
-      };
-    } finally {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop);
-      claims.close();
-      gpuClaims.close();
-    }
+    const carryOut = async (stopNotice: () => StopNotice | undefined): Promise<WorkResult> => {
+      const clock = setInterval(() => stopNotice() !== undefined && !abort.signal.aborted && stop(), 1000);
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+      try {
+        const outcome = await runPlan(plan, {
+          executor,
+          claims,
+          logger,
+          signal: abort.signal,
+          killSignal: again.signal,
+          ignoreGates: ignoreGates === true,
+          retryFailed: retryFailed === true,
+          wait,
+        });
+        const status = planStatus(plan);
+        const blocked = [...outcome.phases].flatMap(([name, state]) =>
+          state.kind === 'blocked' ? [`${name} did not start: ${state.reason}`] : [],
+        );
+        const { counts } = status;
+        const all = counts.done === plan.cells.length;
+        const result: CommandResult = {
+          json: {
+            plan: plan.name,
+            directory: plan.directory,
+            status: outcome.stopped && !all ? 'stopped' : all ? 'completed' : 'incomplete',
+            counts,
+            completed_here: outcome.completed,
+            blocked,
+            failed: status.cells.flatMap(({ name, state }) =>
+              state.kind === 'failed' ? [{ name, why: state.why, error: state.error }] : [],
+            ),
+          },
+          text: [await statusTable(status, { onlyOpen: true }), ...blocked].join('\n'),
+          exitCode: all || outcome.stopped ? 0 : 1,
+        };
+        return { stopped: outcome.stopped && !all, result };
+      } finally {
+        clearInterval(clock);
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop);
+        claims.close();
+        gpuClaims.close();
+      }
+    };
+    return inSlurmJob({
+      directories: plan.cells.map(({ name }) => path.join(plan.directory, name)),
+      record: path.join(claimsFolder(plan.directory), '..', 'slurm.jsonl'),
+      logger,
+      work: carryOut,
+    });
   },
 };

@@ -10,9 +10,9 @@ export const train: CliCommand = {
   settings: 'all',
   async run({ config, logger }) {
     const settings = config();
+    const directory = path.resolve(settings.run.save_dir);
     return inSlurmJob({
-      logger,
-      directory: path.resolve(settings.run.save_dir),
+      ...{ directories: [directory], record: path.join(directory, 'logs', 'slurm.jsonl'), logger },
       async work(stopNotice) {
         const { train: trainWire } = await import('../training/index.js');
         const { drawRunFigures } = await import('../results/index.js');

@@ -57,6 +57,11 @@ describe('superviseJob', () => {
     expect(await superviseJob({ env: {} })).toBeUndefined();
   });
 
+  it('leaves interactive jobs to the person in front of them', async () => {
+    const runner = slurm([shown('JobState=RUNNING BatchFlag=0')]);
+    expect(await superviseJob({ runner, env: { SLURM_JOB_ID: '7' } })).toBeUndefined();
+  });
+
   it('knows the end time and when to stop for it', async () => {
     const supervisor = await supervise(slurm([running]));
     expect(supervisor.timeLimitAt).toBe(END * 1000);

@@ -68,7 +68,10 @@ export interface SupervisorOptions {
 const ASK_TIMEOUT_MS = 8_000;
 const SETTLED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
 
-/** Supervises the job around this process; undefined outside Slurm. Never fails: what it cannot learn stays unknown. */
+/**
+ * Supervises the job around this process; undefined outside Slurm and in interactive jobs. Never fails: what it cannot
+ * learn stays unknown.
+ */
 export async function superviseJob(options: SupervisorOptions = {}): Promise<JobSupervisor | undefined> {
   const env = options.env ?? process.env;
   const job = jobContext(env);
@@ -76,11 +79,14 @@ export async function superviseJob(options: SupervisorOptions = {}): Promise<Job
   const runner = options.runner ?? createRunner({ env, timeoutMs: ASK_TIMEOUT_MS, pausesMs: [] });
   const supervisor = new Supervisor(job, runner, options, endTimeFrom(env));
   await supervisor.refresh();
-  return supervisor;
+  if (!supervisor.interactive) return supervisor;
+  supervisor.close();
+  return undefined;
 }
 
 class Supervisor implements JobSupervisor {
   timeLimitAt: number | undefined;
+  interactive = false;
   private preemptMode: PreemptMode | undefined;
   private timer: NodeJS.Timeout | undefined;
 
@@ -173,6 +179,7 @@ class Supervisor implements JobSupervisor {
   private async look(): Promise<JobView> {
     try {
       const job = await readJob(this.runner, this.job.id);
+      this.interactive = job.batch === false;
       if (this.preemptMode === undefined && job.partition !== undefined) {
         this.preemptMode = (await readPartition(this.runner, job.partition)).preemptMode;
       }

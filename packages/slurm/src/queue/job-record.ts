@@ -24,6 +24,8 @@ export interface JobRecord {
   readonly restarts?: number;
   /** Whether Slurm may start it again. */
   readonly requeue?: boolean;
+  /** False for interactive jobs (salloc, srun), which nothing can start again. */
+  readonly batch?: boolean;
   readonly exitCode?: number;
   readonly exitSignal?: number;
   readonly comment?: string;

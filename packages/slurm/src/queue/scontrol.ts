@@ -64,6 +64,7 @@ export function parseJobs(output: string): JobRecord[] {
         timeLimitSeconds: parseDuration(fields.TimeLimit),
         restarts: /^\d+$/.test(fields.Restarts ?? '') ? Number(fields.Restarts) : undefined,
         requeue: fields.Requeue === undefined ? undefined : fields.Requeue === '1',
+        batch: fields.BatchFlag === undefined ? undefined : fields.BatchFlag !== '0',
         comment: present(fields.Comment),
         workDir: present(fields.WorkDir),
         output: present(fields.StdOut),

@@ -150,6 +150,7 @@ function fromJson(job: Record<string, unknown>): JobRecord[] {
     timeLimitSeconds: limit === undefined ? undefined : limit * 60,
     restarts: numberOf(job.restart_cnt),
     requeue: typeof job.requeue === 'boolean' ? job.requeue : undefined,
+    batch: typeof job.batch_flag === 'boolean' ? job.batch_flag : undefined,
     ...(jobPhase(state) === 'ended' ? exitOf(job.exit_code) : {}),
     comment: textOf(job.comment),
     workDir: textOf(job.current_working_directory),
