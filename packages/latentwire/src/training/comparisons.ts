@@ -74,7 +74,8 @@ async function teacherOf(
   );
   const seconds = Math.round(performance.now() - started) / 1000;
   if (teacher !== null) {
-    logger.info('teacher ready', { model: name, examples: examples.length, computed, seconds });
+    const agreement = Math.round(teacher.agreement(targets) * 1000) / 1000;
+    logger.info('teacher ready', { model: name, examples: examples.length, computed, seconds, agreement });
   }
   return teacher;
 }

@@ -213,4 +213,15 @@ describe('TeacherTargets', () => {
       at += targets!.count(i);
     }
   });
+
+  it('tells how often the teacher would have said what is right', async () => {
+    const few = rows.slice(0, 20);
+    const { targets } = await fill({ folder: null }, few);
+    const said = few.map((_, i) => {
+      const batch = targets!.batch([i], new Int32Array(few[i]!.target.length));
+      return Int32Array.from({ length: targets!.count(i) }, (_, p) => batch.ids[p * 5]!);
+    });
+    expect(targets!.agreement(said)).toBe(1);
+    expect(targets!.agreement(said.map((ids) => ids.map((id) => id + 1)))).toBe(0);
+  });
 });

@@ -42,6 +42,23 @@ export class TeacherTargets {
   }
 
   /**
+   * Share of all positions whose most likely token is the gold one: what the teacher knows when it reads the text.
+   * @param golds targets of each example
+   */
+  agreement(golds: readonly Int32Array[]): number {
+    const { positions, topK } = this.plan;
+    let right = 0;
+    let all = 0;
+    golds.forEach((gold, example) => {
+      for (let p = 0; p < this.count(example); p++) {
+        all++;
+        if (this.arrays.ids[(example * positions + p) * topK] === gold[p]) right++;
+      }
+    });
+    return right / Math.max(1, all);
+  }
+
+  /**
    * Rows of a batch in the order of its targets.
    * @param examples index of the example in each row of the batch
    * @param targetRows row of each target, ascending, as `compose` gives it
