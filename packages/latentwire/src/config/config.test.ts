@@ -56,6 +56,7 @@ describe('the public surface', () => {
         "data.train_file | --train-file | text? = null",
         "data.dev_file | --dev-file | text? = null",
         "data.samples | --samples | integer? = 10000",
+        "data.questions_together | --questions-together | toggle = false",
         "data.token_cache | --token-cache | text? = null",
         "data.token_cache_mb | --token-cache-mb | integer = 2048",
         "facts.people | --facts-people | integer = 2",

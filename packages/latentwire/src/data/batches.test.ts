@@ -23,6 +23,28 @@ describe('BatchPlan', () => {
     );
   });
 
+  it('keeps the questions on one text together, and shows each once (property)', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 60 }),
+        fc.integer({ min: 1, max: 16 }),
+        fc.integer({ min: 1, max: 4 }),
+        (sizes, batchSize, windowBatches) => {
+          const groups = sizes.flatMap((size, group) => new Array<number>(size).fill(group));
+          const lengths = groups.map((group) => 1 + ((group * 7) % 5));
+          const plan = new BatchPlan({ lengths, batchSize, windowBatches, groups, stream: stream(2) });
+          const batches = Array.from({ length: plan.batchesPerEpoch }, (_, i) => plan.batch(1, i));
+          expect(batches.flat().toSorted((a, b) => a - b)).toEqual(groups.map((_, i) => i));
+          for (const batch of batches) {
+            const seen = batch.map((i) => groups[i]!).filter((group, at, all) => group !== all[at - 1]);
+            expect(new Set(seen).size).toBe(seen.length);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
   it('gives a batch without replaying those before it', () => {
     const lengths = Array.from({ length: 1000 }, (_, i) => 10 + ((i * 37) % 90));
     const options = { lengths, batchSize: 8, stream: stream(3) };

@@ -73,6 +73,7 @@ export async function trainLoop(
     lengths: data.contexts.map((ids) => ids.length),
     batchSize: batch_size,
     stream: session.root.stream('data-order'),
+    groups: config.data.questions_together ? sharedTexts(data.contexts) : undefined,
   });
   const stepsPerEpoch = Math.ceil(plan.batchesPerEpoch / grad_accum);
   const totalSteps = Math.min(epochs * stepsPerEpoch, max_steps ?? Number.POSITIVE_INFINITY);
@@ -267,4 +268,14 @@ function saveLast(saver: CheckpointSaver, state: CheckpointState): void {
     if (attempt < 3) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
   }
   throw saver.failure!;
+}
+
+/** A number for each text; questions on one text share its tokens, and so its number. */
+function sharedTexts(contexts: readonly Int32Array[]): Int32Array {
+  const numbers = new Map<Int32Array, number>();
+  return Int32Array.from(contexts, (ids) => {
+    const number = numbers.get(ids) ?? numbers.size;
+    numbers.set(ids, number);
+    return number;
+  });
 }

@@ -51,7 +51,13 @@ export function microBatchTexts(
 ): MicroBatchTexts {
   const answers = weights.answer > 0 || weights.firstToken > 0 || weights.kToken > 0 || weights.kd > 0;
   const tokens: Int32Array[] = [];
-  const send = (ids: Int32Array): number => tokens.push(ids) - 1;
+  const places = new Map<Int32Array, number>();
+  // Questions on one text share its tokens: it is encoded once for all of them.
+  const send = (ids: Int32Array): number => {
+    const place = places.get(ids) ?? tokens.push(ids) - 1;
+    places.set(ids, place);
+    return place;
+  };
   const context =
     answers || weights.alignment > 0 ? Int32Array.from(indices, (i) => send(data.contexts[i]!)) : null;
   const reading =
