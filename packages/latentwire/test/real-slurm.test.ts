@@ -21,7 +21,7 @@ if (!slurm.available) console.warn(`training under a real Slurm skipped: ${slurm
 
 const program = fileURLToPath(new URL('../bin/latentwire.js', import.meta.url));
 const within = temporaryFolder();
-const STEPS = 60;
+const STEPS = 40;
 
 const training = (directory: string): string[] => [
   ...[process.execPath, program, 'train', '--model=bundled:tiny-llama', '--encoder-id=bundled:tiny-llama'],
@@ -33,12 +33,12 @@ const training = (directory: string): string[] => [
 describe.skipIf(!slurm.available)('a training under a real Slurm', () => {
   let cluster: PrivateCluster;
   beforeAll(async () => {
-    cluster = await startCluster({ sendUserSignal: false });
+    cluster = await startCluster({ sendUserSignal: false, graceSeconds: 5, killWait: 2 });
   }, 120_000);
   afterAll(() => cluster?.stop(), 60_000);
 
   it('ends with the bytes of an undisturbed one, whatever happens to its job', {
-    timeout: 230_000,
+    timeout: 280_000,
   }, async () => {
     const runner = createRunner({ env: cluster.env });
     const directory = within('disturbed');
@@ -60,11 +60,11 @@ describe.skipIf(!slurm.available)('a training under a real Slurm', () => {
     const inAttempt = (count: number, step: number) => () =>
       attempts().filter(({ event }) => event === 'start').length === count && steps() >= step;
 
-    await until('ten steps', inAttempt(1, 10));
+    await until('five steps', inAttempt(1, 5), 200_000);
     await submitJob(runner, preempting);
-    await until('ten more', inAttempt(2, 20));
+    await until('five more', inAttempt(2, 10), 200_000);
     await requeueJob(runner, id);
-    await until('ten more', inAttempt(3, 30));
+    await until('five more', inAttempt(3, 15), 200_000);
     await submitJob(runner, preempting);
     const twin = within('undisturbed');
     const [command, ...args] = training(twin);
