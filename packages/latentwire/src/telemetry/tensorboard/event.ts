@@ -39,7 +39,7 @@ export function stepOf(event: Uint8Array): number | undefined {
   const varint = (): number => {
     let value = 0;
     for (let scale = 1; ; scale *= 128) {
-      const byte = event[at++]!;
+      const byte = event[at++] ?? 0;
       value += (byte & 127) * scale;
       if (byte < 128) return value;
     }
@@ -51,7 +51,10 @@ export function stepOf(event: Uint8Array): number | undefined {
     if (kind === VARINT) varint();
     else if (kind === FIXED64) at += 8;
     else if (kind === FIXED32) at += 4;
-    else at += varint();
+    else {
+      const length = varint();
+      at += length;
+    }
   }
   return undefined;
 }
