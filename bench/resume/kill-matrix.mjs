@@ -41,7 +41,7 @@ const settings = (name) => ({
   adapter: { hidden: 16 },
   // Distillation is on; its cache starts empty in every run, so that it can be interrupted too.
   objective: { pretrain_share: 0.3, teacher_cache: join(root, `teacher-${name}`) },
-  training: { batch_size: 2, grad_accum: 3, max_steps: STEPS, epochs: 5 },
+  training: { batch_size: 2, grad_accum: 3, max_steps: STEPS, epochs: 5, num_workers: 1 },
   evaluation: {
     eval_samples: 6,
     eval_batch_size: 2,
