@@ -102,6 +102,7 @@ describe('the public surface', () => {
         "objective.reading_tokens | --reading-tokens | integer? = null",
         "objective.reconstruction_share | --reconstruction-share | number = 1",
         "objective.pretrain_share | --pretrain-share | number = 0.45",
+        "objective.descent_answer_weight | --descent-answer-weight | number = 0",
         "objective.handover_share | --handover-share | number = 0",
         "baseline.kind | --baseline | choice = "none"",
         "baseline.budget_mode | --token-budget-mode | choice = "first"",

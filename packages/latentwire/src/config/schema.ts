@@ -252,6 +252,10 @@ export const runConfigSchema = z.strictObject({
         default: 0.45,
       },
     ),
+    descent_answer_weight: number('weight of the answer while latents descend to M, beside reconstruction', {
+      min: 0,
+      default: 0,
+    }),
     handover_share: number('share of all steps, after that, over which answers take over', {
       min: 0,
       max: 1,

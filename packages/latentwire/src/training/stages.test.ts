@@ -10,6 +10,7 @@ const plan: StagePlan = {
   startExpansion: 150 / 32,
   pretrainShare: 0.4,
   handoverShare: 0.1,
+  descentAnswerWeight: 0,
   reconstructionWeight: 0.3,
   alignmentWeight: 0,
   firstToken: { weight: 0.5, warmup: 0 },
@@ -22,6 +23,15 @@ const plan: StagePlan = {
 const share = fc.double({ min: 0, max: 0.999, noNaN: true });
 
 describe('stageAt', () => {
+  it('lets answers take part in the descent where they are given a weight', () => {
+    const withAnswers = { ...plan, descentAnswerWeight: 0.5 };
+    for (const progress of [0.2, 0.4]) {
+      const { weights } = stageAt(withAnswers, progress * plan.pretrainShare + 0.05);
+      expect([weights.answer, weights.reconstruction]).toEqual([0.5, 1]);
+    }
+    expect(stageAt(withAnswers, 0).weights.answer).toBe(0);
+  });
+
   it('goes through alignment, descent, reconstruction, hand-over and answers, in this order', () => {
     const names = Array.from({ length: 1000 }, (_, i) => stageAt(plan, i / 1000).name);
     const order = ['alignment', 'descent', 'reconstruction', 'handover', 'answers'];

@@ -3,7 +3,8 @@
  * stage as the one it continues.
  *
  *   1 alignment       prefix vectors ≈ pooled token embeddings, one latent per token
- *   2 descent         the reader repeats (or continues) the text; latents shrink from one per token to M
+ *   2 descent         the reader repeats (or continues) the text; latents shrink from one per token to M; answers
+ *                     may have a weight beside it
  *   3 reconstruction  the same at M
  *   4 handover        answers take over, step by step
  *   5 answers         with some reconstruction beside them
@@ -46,6 +47,8 @@ export interface StagePlan {
   readonly pretrainShare: number;
   /** Share of the run for stage 4. */
   readonly handoverShare: number;
+  /** Weight of answers in stages 2 and 3, beside the text that is repeated. */
+  readonly descentAnswerWeight: number;
   /** Weight of reconstruction in stage 5; 0 also turns stages 1 to 4 off. */
   readonly reconstructionWeight: number;
   /** Weight of alignment in stages 4 and 5. */
@@ -83,10 +86,11 @@ export function stageAt(plan: StagePlan, progress: number): Stage {
   const within = progress / pretrain;
   if (within < ALIGNMENT) return stage('alignment', start, { alignment: 1 });
   const descent = (within - ALIGNMENT) / (DESCENT - ALIGNMENT);
-  if (descent >= 1) return stage('reconstruction', 1, { reconstruction: 1 });
+  const reading = { reconstruction: 1, answer: plan.descentAnswerWeight };
+  if (descent >= 1) return stage('reconstruction', 1, reading);
   // Geometric: each step down asks for the same share of more packing. Few steps, so that captured ones are used again.
   const level = Math.floor(descent * DESCENT_LEVELS) / DESCENT_LEVELS;
-  return stage('descent', start ** (1 - level), { reconstruction: 1 });
+  return stage('descent', start ** (1 - level), reading);
 }
 
 /** The stage with `factor` times as many latents, where the wire has as many as it will have. */
@@ -131,6 +135,7 @@ export function stagePlan(
     startExpansion: Math.min(layout.fullExpansion(tokens), finest / layout.slots),
     pretrainShare: objective.pretrain_share,
     handoverShare: objective.handover_share,
+    descentAnswerWeight: objective.descent_answer_weight,
     reconstructionWeight: objective.reconstruction_weight,
     alignmentWeight: objective.alignment_weight,
     firstToken: { weight: objective.first_token_weight, warmup: objective.first_token_warmup },
