@@ -86,11 +86,13 @@ describe('log tee in a process', () => {
   const compiled = compileSources('telemetry/log-tee.ts');
   afterAll(() => compiled.remove());
 
-  function run(body: string) {
+  function run(body: string, options: 'plain' | 'capture' = 'plain') {
     const folder = fresh();
+    const capture = options === 'capture';
     const program = `
       import { LogTee } from ${JSON.stringify(compiled.file('telemetry/log-tee'))};
-      const tee = new LogTee(${JSON.stringify(folder)});
+      ${capture ? `import { captureOutput } from '@latentwire/torch';` : ''}
+      const tee = new LogTee(${JSON.stringify(folder)}, ${capture ? '{ capture: captureOutput }' : '{}'});
       ${body}`;
     const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
     return { ...child, log: readFileSync(`${folder}/latest.log`, 'utf8') };
@@ -119,5 +121,42 @@ describe('log tee in a process', () => {
     );
     expect(signal).toBe('SIGKILL');
     expect(log).toBe('step 1\nstep 2\n');
+  });
+
+  // A child process that inherits the descriptors writes the way a native library does: past Node's streams.
+  const native = (text: string) => `
+    (await import('node:child_process')).spawnSync('sh', ['-c', 'echo ${text}; echo ${text} 2 >&2'], { stdio: 'inherit' });`;
+
+  it('has what native code writes past the streams, each line once, and passes it on', () => {
+    const { status, stdout, stderr, log } = run(
+      `console.log('before'); ${native('native')} console.error('after'); tee.close(); ${native('later')}
+       console.log('end'); process.exitCode = 4;`,
+      'capture',
+    );
+    expect(status).toBe(4);
+    expect(stdout.split('\n').sort()).toEqual(['', 'before', 'end', 'later', 'native'].sort());
+    expect(stderr.split('\n').sort()).toEqual(['', 'after', 'later 2', 'native 2'].sort());
+    expect(log.split('\n').sort()).toEqual(['', 'after', 'before', 'native', 'native 2'].sort());
+  });
+
+  it('logs native output at exit, and keeps the last line through kill −9 with it', () => {
+    expect(run(`${native('last words')} process.exit(3);`, 'capture')).toMatchObject({
+      status: 3,
+      log: expect.stringContaining('last words 2\n') as string,
+    });
+    const killed = run(`console.log('step 1'); process.kill(process.pid, 'SIGKILL'); for (;;);`, 'capture');
+    expect([killed.signal, killed.log, killed.stdout]).toEqual(['SIGKILL', 'step 1\n', 'step 1\n']);
+  });
+
+  it('leaves stdout to the result when --json sends everything else to stderr', () => {
+    const { stdout, stderr } = run(
+      `const json = process.stdout.write; tee.close();
+       process.stdout.write = process.stderr.write.bind(process.stderr);
+       const second = new LogTee(tee.path.replace(/[^/]*$/, ''), { capture: captureOutput });
+       console.log('library'); second.close();
+       process.stdout.write = json; process.stdout.write('{}');`,
+      'capture',
+    );
+    expect([stdout, stderr]).toEqual(['{}', 'library\n']);
   });
 });

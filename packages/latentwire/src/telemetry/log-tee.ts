@@ -163,7 +163,10 @@ export class LogTee {
 function past(stream: NodeJS.WriteStream, fd: number): () => void {
   if (stream.isTTY) return () => {};
   const original = stream.write;
+  let over = false;
   const direct = (chunk: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
+    // Somebody may have kept this function, and the descriptor is closed by then.
+    if (over) return Reflect.apply(original, stream, [chunk, encoding, callback]) as boolean;
     const bytes =
       typeof chunk === 'string'
         ? Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
@@ -175,6 +178,7 @@ function past(stream: NodeJS.WriteStream, fd: number): () => void {
   };
   stream.write = direct as Write;
   return () => {
+    over = true;
     if (stream.write === (direct as Write)) stream.write = original;
   };
 }
