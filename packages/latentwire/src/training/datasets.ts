@@ -13,6 +13,7 @@ import {
   taskOf,
 } from '../data/index.js';
 import { fetchDatasetFiles } from '../models/hub/index.js';
+import type { Logger } from '../telemetry/index.js';
 
 const DEV_SUBSET_SEED = 42;
 
@@ -40,6 +41,23 @@ export async function loadSplit(
   const seeds = split === 'dev' ? new random.RandomRoot(DEV_SUBSET_SEED) : root;
   const order = random.epochOrder(examples.length, seeds.stream(`subset-${split}`), 0);
   return takeSubset(examples, wanted, order);
+}
+
+/** Downloads from the hub that say how far they are. */
+export function loggedDownloads(logger: Logger): FetchDatasetFiles {
+  return (repository, paths) => {
+    let reported = performance.now();
+    return fetchDatasetFiles(repository, paths, {
+      onWarning: (message) => logger.warn(message),
+      onProgress: ({ file, bytesDone, bytesTotal }) => {
+        // One line per 5 seconds: large sets take minutes.
+        const now = performance.now();
+        if (now - reported < 5000) return;
+        reported = now;
+        logger.info('downloading', { dataset: repository, file, bytes: bytesDone, of: bytesTotal });
+      },
+    });
+  };
 }
 
 /** The generated corpus has no end; without a limit it is as large as the other datasets are by default. */

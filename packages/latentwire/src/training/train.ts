@@ -30,7 +30,7 @@ import {
   runIdentity,
 } from './checkpoint/index.js';
 import { addComparisons } from './comparisons.js';
-import { loadSplit } from './datasets.js';
+import { loadSplit, loggedDownloads } from './datasets.js';
 import { failureStatus, interruptedStatus } from './end-state.js';
 import { type LoopResult, resultOf, trainLoop } from './loop.js';
 import { type PreparedData, prepareData, readingOptions } from './prepare.js';
@@ -221,7 +221,7 @@ function whereToGoOn(
 
 async function prepare(session: Session, split: 'train' | 'dev', logger: Logger): Promise<PreparedData> {
   const { config } = session;
-  const examples = await loadSplit(config, split, session.root);
+  const examples = await loadSplit(config, split, session.root, loggedDownloads(logger));
   const data = await prepareData(examples, {
     encoderTokenizer: session.encoderTokenizer,
     readers: session.readers,
