@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type * as t from '@latentwire/torch';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type RunConfig, type RunConfigInput, runConfigSchema } from '../src/config/index.js';
-import { type Logger, readDiagnostics, readStatus, silentLogger } from '../src/telemetry/index.js';
+import { type Logger, RunLock, readDiagnostics, readStatus, silentLogger } from '../src/telemetry/index.js';
 import { decodeRecords } from '../src/telemetry/tensorboard/index.js';
 import {
   compareRuns,
@@ -209,6 +209,13 @@ describe('a run that does not fit its checkpoint', () => {
     fs.writeFileSync(file, JSON.stringify(data));
     expect(await message(other(named, 'file'))).toMatch(/data \(train\) was \w{16}, is now \w{16}/);
   }, 60_000);
+
+  it('refuses a second process on one run directory, naming the first', async () => {
+    const lock = RunLock.acquire(within('base', 'run.lock'), {});
+    const text = await message(other({}));
+    expect(text).toContain(`process ${process.pid} on `);
+    lock.release();
+  });
 
   it('refuses to overwrite a checkpoint without being told to', async () => {
     const text = await message(other({ checkpoint: { auto_resume: false } }));
