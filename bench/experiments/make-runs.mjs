@@ -33,7 +33,8 @@ export function makeRuns(folder, count) {
       training: { ...base.training, max_steps: 1 + group },
       run: { ...base.run, seed, save_dir: directory },
     };
-    const score = (/** @type {number} */ k, /** @type {number} */ m) => ((i * 31 + k * 17 + m * 7) % 100) / 100;
+    const score = (/** @type {number} */ k, /** @type {number} */ m) =>
+      ((i * 31 + k * 17 + m * 7) % 100) / 100;
     // Reference ways of answering do not depend on the run.
     const value = (/** @type {number} */ k, /** @type {number} */ m) =>
       m === 2 ? score(k, 2 + group) : ((k * 17 + m * 7 + (m === 1 ? group % 64 : 0)) % 100) / 100;
@@ -54,8 +55,16 @@ export function makeRuns(folder, count) {
     );
     const scores = (/** @type {number} */ m) => {
       const own = rows.slice(m * QUESTIONS, (m + 1) * QUESTIONS);
-      const average = (/** @type {'f1' | 'em'} */ key) => own.reduce((sum, row) => sum + row[key], 0) / QUESTIONS;
-      return { 'tiny-llama': { em: average('em'), f1: average('f1'), ratios: { tokens: 4, utf8: 1.1 }, seconds: 1.5 } };
+      const average = (/** @type {'f1' | 'em'} */ key) =>
+        own.reduce((sum, row) => sum + row[key], 0) / QUESTIONS;
+      return {
+        'tiny-llama': {
+          em: average('em'),
+          f1: average('f1'),
+          ratios: { tokens: 4, utf8: 1.1 },
+          seconds: 1.5,
+        },
+      };
     };
     const metrics = {
       dataset: 'facts',
@@ -63,16 +72,28 @@ export function makeRuns(folder, count) {
       ...Object.fromEntries(MODES.map((mode, m) => [mode, scores(m)])),
       train: { steps: STEPS, seconds: 10, samples_per_second: 64 },
     };
-    const put = (/** @type {string} */ file, /** @type {string} */ text) => writeFileSync(path.join(directory, file), text);
+    const put = (/** @type {string} */ file, /** @type {string} */ text) =>
+      writeFileSync(path.join(directory, file), text);
     put('config.json', JSON.stringify(config, null, 2));
-    put('status.json', JSON.stringify({ state: 'completed', run: name, attempt: 1, updated_at: '2026-01-01T00:00:00Z', step: STEPS }));
+    put(
+      'status.json',
+      JSON.stringify({
+        state: 'completed',
+        run: name,
+        attempt: 1,
+        updated_at: '2026-01-01T00:00:00Z',
+        step: STEPS,
+      }),
+    );
     put('environment.json', JSON.stringify({ versions: { torch: '2.11.0', latentwire: '0.1.0' } }));
     put('logs/metrics.json', JSON.stringify(metrics, null, 2));
     put('predictions.jsonl', rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
     put(
       'logs/diagnostics.jsonl',
-      Array.from({ length: STEPS }, (_, s) =>
-        `${JSON.stringify({ step: s + 1, attempt: 1, time: '2026-01-01T00:00:00Z', loss: 5 - s / STEPS, lr: 0.001, samples: 32, samples_per_second: 64, seconds: 0.5 })}\n`,
+      Array.from(
+        { length: STEPS },
+        (_, s) =>
+          `${JSON.stringify({ step: s + 1, attempt: 1, time: '2026-01-01T00:00:00Z', loss: 5 - s / STEPS, lr: 0.001, samples: 32, samples_per_second: 64, seconds: 0.5 })}\n`,
       ).join(''),
     );
   }

@@ -19,12 +19,25 @@ export function configHash(config: RunConfig): string {
  * @param except `group.key` of settings that do not count, e.g. `run.seed` to find the runs of one group
  */
 export function settingsHash(config: unknown, except: readonly string[] = []): string {
-  const counted = [...flatten(config)].filter(
-    ([path]) => findField(path)?.operational !== true && !except.includes(path),
-  );
+  const counted = settingTexts(config).filter(([path]) => !except.includes(path));
   return createHash('sha256')
-    .update(canonicalJson(Object.fromEntries(counted)), 'utf8')
+    .update(`{${counted.map(([, text]) => text).join(',')}}`, 'utf8')
     .digest('hex');
+}
+
+/** By configuration: a reader of thousands of runs asks for two hashes of each. */
+const texts = new WeakMap<object, readonly (readonly [path: string, text: string])[]>();
+
+/** `"group.key":value` of every setting that is not operational, in canonical order. */
+function settingTexts(config: unknown): readonly (readonly [path: string, text: string])[] {
+  const known = texts.get(config as object);
+  if (known !== undefined) return known;
+  const list = [...flatten(config)]
+    .filter(([path]) => findField(path)?.operational !== true)
+    .map(([path, value]) => [path, `${JSON.stringify(path)}:${canonicalJson(value)}`] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  texts.set(config as object, list);
+  return list;
 }
 
 /** One text per value. @throws LatentWireError `internal` on what JSON cannot hold (undefined, NaN, functions). */

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CompiledSources, compileSources } from '../../../test/support/compile-sources.js';
@@ -30,7 +31,7 @@ let compiled: CompiledSources;
 
 beforeAll(() => {
   compiled = compileSources('experiments/stand-in-shell.fixture.ts', 'experiments/stand-in-cell.fixture.ts');
-});
+}, 120_000);
 afterAll(() => compiled.remove());
 
 const PLAN = `version: 1
@@ -200,6 +201,36 @@ describe('a plan', () => {
     expect(starts.get(refused!.name)).toBe(1);
     expect(states.get(stuck!.id)).toMatchObject({ kind: 'failed', why: 'no_progress' });
     expect(starts.get(stuck!.name)).toBe(3);
+  });
+
+  it('waits for a run that somebody else works on, without counting that against it', async () => {
+    const plan = loadPlan(planFile(FEW.replace('crash: 50', 'crash: 0')), { directory: within('busy') });
+    const [cell] = plan.cells;
+    const status = path.join(plan.directory, cell!.name, 'status.json');
+    mkdirSync(path.dirname(status), { recursive: true });
+    const common = {
+      run: cell!.name,
+      attempt: 1,
+      updated_at: 'then',
+      phase: 'train',
+      step: 3,
+      started_at: 'then',
+    };
+    writeFileSync(
+      status,
+      JSON.stringify({ state: 'running', host: os.hostname(), pid: process.pid, ...common }),
+    );
+    let refusals = 0;
+    const { states } = await run(plan, async (config, signal) => {
+      if (path.basename(config.run.save_dir) === cell!.name && refusals < 3) {
+        refusals += 1;
+        throw new Error('the run is in use');
+      }
+      await train(config, signal);
+    });
+    expect(kinds(states).every((kind) => kind === 'done')).toBe(true);
+    const { ends } = readAttempts(cellFiles(plan.directory, cell!.name).attempts);
+    expect(ends.map(({ cause }) => cause)).toEqual(['busy', 'busy', 'busy', 'completed']);
   });
 
   it('runs a cell anew whose directory was deleted, and goes on from a damaged status', async () => {

@@ -4,6 +4,7 @@
  * worked on only under its claim.
  */
 import { existsSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { type Logger, type RunStatus, readStatus, runIdOf, runPaths } from '../../telemetry/index.js';
 import type { Cell, CellId, Plan } from '../plan/expand.js';
@@ -11,6 +12,7 @@ import { type AttemptEnd, classify, readAttempts, recordAttempt, wasDeleted } fr
 import { type CellState, cellState, checkpointStep } from '../state/cell-state.js';
 import type { Claim, Claims } from '../state/claims.js';
 import { cellFiles, writePlanRecord } from '../state/experiment-folder.js';
+import { hostIdentity, isAlive } from '../state/process-identity.js';
 import type { Attempt, Executor, RunningAttempt } from './executor.js';
 import { type Readiness, readiness } from './gates.js';
 
@@ -57,6 +59,12 @@ interface Active {
 
 function isOrphan(state: CellState): boolean {
   return state.kind === 'running' && state.orphan;
+}
+
+/** The run belongs to a living process of this machine, which was not started from here. */
+function isHeld(status: RunStatus | undefined): boolean {
+  if (status?.state !== 'running' || status.host !== os.hostname()) return false;
+  return isAlive({ host: hostIdentity(), pid: status.pid, started: null }) === true;
 }
 
 class Runner {
@@ -106,8 +114,11 @@ class Runner {
   #refresh(): void {
     const { directory, retries, cells } = this.#plan;
     const context = { directory, retries, claims: this.#options.claims };
-    for (const { id, name } of cells) {
-      if (this.#states.get(id)?.kind !== 'done') this.#states.set(id, cellState(name, context));
+    for (const cell of cells) {
+      if (this.#states.get(cell.id)?.kind === 'done') continue;
+      const state = cellState(cell.name, context);
+      this.#states.set(cell.id, state);
+      if (state.kind === 'done' && !this.#active.has(cell.id)) this.#settle(cell);
     }
     for (const { claim, attempt, cell } of this.#active.values()) {
       if (!claim.lost) continue;
@@ -214,11 +225,10 @@ class Runner {
         // A status that has not changed is that of the attempt before.
         const own =
           after?.updated_at === before?.updated_at && after?.attempt === before?.attempt ? undefined : after;
-        this.#finish(
-          cell,
-          claim,
-          classify(end, own, this.#left(cell), this.#options.signal?.aborted === true || claim.lost),
-        );
+        const asked = this.#options.signal?.aborted === true || claim.lost;
+        const ending = classify(end, own, this.#left(cell), asked);
+        const refused = own === undefined && end.code !== null && end.code !== 0 && isHeld(after);
+        this.#finish(cell, claim, refused ? { ...ending, cause: 'busy' } : ending);
       })
       .catch((error: unknown) => {
         this.#failure = error;
@@ -243,6 +253,19 @@ class Runner {
     if (end.cause === 'preempted' || end.cause === 'timeout') return;
     const crashes = readAttempts(cellFiles(this.#plan.directory, cell.name).attempts).ends.length;
     this.#restUntil.set(cell.id, performance.now() + crashPauseMs * 2 ** Math.min(crashes - 1, 6));
+  }
+
+  /** A cell that was completed while no runner was there leaves a claim and an attempt without an end. */
+  #settle(cell: Cell): void {
+    const { claims } = this.#options;
+    if (claims.look(cell.name).kind !== 'abandoned') return;
+    const claim = claims.tryClaim(cell.name);
+    if (claim === undefined) return;
+    try {
+      this.#closeOpenAttempt(cell, this.#status(cell));
+    } finally {
+      claim.release();
+    }
   }
 
   /** An attempt whose end nobody saw: its runner died too. */

@@ -165,24 +165,9 @@ function readAnswers(directory: string, problems: string[]): Map<string, Answers
     problems.push('predictions.jsonl is missing');
     return new Map();
   }
+  const rows = parseRows(text, problems);
   const builders = new Map<string, AnswersBuilder>();
-  let line = 0;
-  for (let from = 0; from < text.length; ) {
-    line += 1;
-    const newline = text.indexOf('\n', from);
-    const end = newline < 0 ? text.length : newline;
-    let row: Record<string, unknown>;
-    try {
-      row = JSON.parse(text.slice(from, end)) as Record<string, unknown>;
-    } catch {
-      problems.push(
-        newline < 0
-          ? `predictions.jsonl: line ${line} is half-written; its scores are not used`
-          : `predictions.jsonl: line ${line} is damaged; its scores are not used`,
-      );
-      return new Map();
-    }
-    from = end + 1;
+  for (const [i, row] of rows.entries()) {
     const key = `${String(row.mode)}/${String(row.model)}`;
     let builder = builders.get(key);
     if (builder === undefined) {
@@ -191,11 +176,36 @@ function readAnswers(directory: string, problems: string[]): Map<string, Answers
     }
     const problem = builder.add(row);
     if (problem !== undefined) {
-      problems.push(`predictions.jsonl: line ${line}: ${problem}; its scores are not used`);
+      problems.push(`predictions.jsonl: line ${i + 1}: ${problem}; its scores are not used`);
       return new Map();
     }
   }
   return new Map([...builders].map(([key, builder]) => [key, builder.build()]));
+}
+
+/** All rows, or none when one of them is damaged. */
+function parseRows(text: string, problems: string[]): readonly Readonly<Record<string, unknown>>[] {
+  if (text === '') return [];
+  const whole = text.endsWith('\n');
+  try {
+    // All lines at once: a good deal faster than one by one, which finds the damaged line.
+    if (whole) return JSON.parse(`[${text.slice(0, -1).replaceAll('\n', ',')}]`);
+  } catch {}
+  const lines = text.split('\n');
+  if (whole) lines.pop();
+  const rows: Record<string, unknown>[] = [];
+  for (const [i, line] of lines.entries()) {
+    try {
+      rows.push(JSON.parse(line));
+    } catch {
+      const torn = !whole && i === lines.length - 1;
+      problems.push(
+        `predictions.jsonl: line ${i + 1} is ${torn ? 'half-written' : 'damaged'}; its scores are not used`,
+      );
+      return [];
+    }
+  }
+  return rows;
 }
 
 /** Scores that rows carry: exact match, F1, and −log p per token of the gold answer. */
