@@ -92,6 +92,7 @@ describe('the public surface', () => {
         "objective.kd_weight | --kd-weight --kd-first-k-weight | number = 1",
         "objective.kd_warmup | --kd-warmup | number = 0",
         "objective.disable_kd | --disable-kd | toggle = false",
+        "objective.kd_positions | --kd-positions | choice = "right"",
         "objective.kd_tau | --kd-tau | number = 2",
         "objective.kd_top_k | --kd-top-k | integer = 32",
         "objective.teacher_cache | --teacher-cache | text? = null",

@@ -207,6 +207,11 @@ export const runConfigSchema = z.strictObject({
       default: 0,
     }),
     disable_kd: toggle('ablation: no distillation, whatever its weight'),
+    kd_positions: choice(
+      'positions that are distilled; right: those at which the teacher would have said the gold token',
+      ['right', 'all'],
+      { default: 'right' },
+    ),
     kd_tau: number('temperature of distillation', { above: 0, default: 2 }),
     kd_top_k: integer('most likely tokens of the teacher that are kept; the others are one bucket', {
       min: 1,

@@ -60,6 +60,22 @@ describe('answerTerms', () => {
     });
   });
 
+  it('has a distillation of 0 in a batch without any distilled position', () => {
+    t.scope(() => {
+      const none = { tau: 1, topK: 2, ids: new Int32Array(), logProbs: new Float32Array() };
+      const prefix = t.randn([3, 2, 16]).setRequiresGrad();
+      const { loss, values } = answerTerms(model, composed, prefix, {
+        ...objective,
+        weights: { ...off, answer: 1, kd: 1 },
+        counts: { ...objective.counts, kdPositions: 0 },
+        teacher: { ...none, targets: new Int32Array(), rows: 0 },
+      });
+      t.backward(loss);
+      expect(values.toArray()[3]).toBe(0);
+      expect(prefix.grad!.toArray().every(Number.isFinite)).toBe(true);
+    });
+  });
+
   it('computes logits at supervised places only', () => {
     t.scope(() => {
       const prefix = t.randn([3, 2, 16]);

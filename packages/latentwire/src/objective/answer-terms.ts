@@ -89,7 +89,7 @@ export function answerTerms(
         : weightedAndPlain(
             distillationLoss(teacherRows(logits, required(teacher, 'kd')), required(teacher, 'kd')),
             weights.kd,
-            1 / counts.kdPositions,
+            1 / Math.max(1, counts.kdPositions),
             required(teacher, 'kd').rows,
           ),
     );

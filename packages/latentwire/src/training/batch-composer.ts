@@ -72,6 +72,7 @@ export function shareData(
         plan: reader.teacher.plan,
         arrays: {
           counts: shared(reader.teacher.arrays.counts, Int32Array),
+          places: shared(reader.teacher.arrays.places, Int32Array),
           ids: shared(reader.teacher.arrays.ids, Int32Array),
           logProbs: shared(reader.teacher.arrays.logProbs, Float32Array),
         },

@@ -52,6 +52,16 @@ describe('addComparisons', () => {
     );
   });
 
+  it('leaves out positions at which the teacher is wrong, unless all are asked for', async () => {
+    const [right, all] = [
+      await compared({ 'objective.kd_weight': 1 }),
+      await compared({ 'objective.kd_weight': 1, 'objective.kd_positions': 'all' }),
+    ];
+    const total = (data: PreparedData | null): number =>
+      data!.readers[0]!.teacher!.arrays.counts.reduce((a, b) => a + b, 0);
+    expect(total(right)).toBeLessThan(total(all));
+  });
+
   it.each([
     ['disabled', { 'objective.disable_kd': true, 'objective.kd_weight': 1 }],
     ['of weight 0', { 'objective.kd_weight': 0 }],

@@ -77,7 +77,7 @@ async function teacherOf(
     const agreement = Math.round(teacher.agreement(targets) * 1000) / 1000;
     logger.info('teacher ready', { model: name, examples: examples.length, computed, seconds, agreement });
   }
-  return teacher;
+  return teacher !== null && objective.kd_positions === 'right' ? teacher.whereRight(targets) : teacher;
 }
 
 function defaultTeacherCache(): string {

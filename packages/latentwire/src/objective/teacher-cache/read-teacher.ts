@@ -5,7 +5,7 @@ import type { LanguageModel } from '../../models/decoder/index.js';
 import { compose } from '../../wire/index.js';
 import { answerStates } from '../answer-loss.js';
 import { topBuckets } from '../distillation-loss.js';
-import type { TeacherArrays, TeacherPlan } from './teacher-targets.js';
+import type { TeacherPlan, TeacherValues } from './teacher-targets.js';
 
 /** One example as the teacher sees it. */
 export interface TeacherRow {
@@ -28,7 +28,7 @@ export async function readTeacher(
   rows: readonly TeacherRow[],
   plan: TeacherPlan,
   shouldStop: () => boolean,
-): Promise<TeacherArrays | null> {
+): Promise<TeacherValues | null> {
   const { positions, topK } = plan;
   const counts = Int32Array.from(rows, ({ target }) => Math.min(positions, target.length));
   const ids = new Int32Array(rows.length * positions * topK);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import * as t from '@latentwire/torch';
 import { LatentWireError } from '../../errors.js';
 import { TEACHER_BATCH, type TeacherRow } from './read-teacher.js';
-import type { TeacherArrays, TeacherPlan } from './teacher-targets.js';
+import type { TeacherPlan, TeacherValues } from './teacher-targets.js';
 
 const FORMAT = 'latentwire-teacher';
 const VERSION = '1';
@@ -56,9 +56,9 @@ export function shardBytes(rows: number, { positions, topK }: TeacherPlan): numb
 
 export interface ShardStore {
   /** The stored values, or null when there are none or they cannot be trusted (then `onWarning` was called). */
-  read(key: string, rows: number): TeacherArrays | null;
+  read(key: string, rows: number): TeacherValues | null;
   /** @throws t.SafetensorsError when the operating system refuses */
-  write(key: string, arrays: TeacherArrays): void;
+  write(key: string, arrays: TeacherValues): void;
 }
 
 /** @param operations fault injection in tests */
@@ -112,7 +112,7 @@ export function shardStore(
 function readShard(
   path: string,
   shapes: Readonly<Record<string, { dtype: string; shape: readonly number[] }>>,
-): TeacherArrays {
+): TeacherValues {
   using file = t.openSafetensors(path);
   file.verifyDigest();
   for (const [name, { dtype, shape }] of Object.entries(shapes)) {

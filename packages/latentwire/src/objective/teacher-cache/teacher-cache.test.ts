@@ -224,4 +224,27 @@ describe('TeacherTargets', () => {
     expect(targets!.agreement(said)).toBe(1);
     expect(targets!.agreement(said.map((ids) => ids.map((id) => id + 1)))).toBe(0);
   });
+
+  it('keeps only the positions at which the teacher is right, each with its own target', async () => {
+    const few = rows.slice(0, 30);
+    const { targets } = await fill({ folder: null }, few);
+    // Golds that the teacher says at its second position, and at its first in every third example.
+    const golds = few.map((row, i) => {
+      const said = targets!.batch([i], new Int32Array(row.target.length)).ids;
+      const first = i % 3 === 0 ? said[0]! : said[0]! + 1;
+      return Int32Array.from({ length: row.target.length }, (_, p) => (p === 0 ? first : (said[5] ?? 0)));
+    });
+    const right = targets!.whereRight(golds);
+    few.forEach((row, i) => {
+      const whole = targets!.batch([i], new Int32Array(row.target.length));
+      const expected = [...whole.targets].filter((p) => p > 0 || i % 3 === 0);
+      const kept = right.batch([i], new Int32Array(row.target.length));
+      expect([...kept.targets]).toEqual(expected);
+      expect(right.count(i)).toBe(expected.length);
+      expected.forEach((p, slot) => {
+        expect(kept.ids.slice(slot * 5, slot * 5 + 5)).toEqual(whole.ids.slice(p * 5, p * 5 + 5));
+        expect(kept.logProbs.slice(slot * 6, slot * 6 + 6)).toEqual(whole.logProbs.slice(p * 6, p * 6 + 6));
+      });
+    });
+  });
 });

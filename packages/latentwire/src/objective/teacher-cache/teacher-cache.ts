@@ -20,7 +20,13 @@ import {
   type TeacherIdentity,
   teacherKey,
 } from './shard-file.js';
-import { type TeacherArrays, type TeacherPlan, TeacherTargets } from './teacher-targets.js';
+import {
+  emptyArrays,
+  type TeacherArrays,
+  type TeacherPlan,
+  TeacherTargets,
+  type TeacherValues,
+} from './teacher-targets.js';
 
 /** Examples per shard: seconds of work for a large model, half a megabyte on disk. */
 export const SHARD_ROWS = 512;
@@ -108,15 +114,11 @@ function freeBytes(folder: string): number {
   return bavail * bsize;
 }
 
-function emptyArrays(rows: number, { positions, topK }: TeacherPlan): TeacherArrays {
-  return {
-    counts: new Int32Array(rows),
-    ids: new Int32Array(rows * positions * topK),
-    logProbs: new Float32Array(rows * positions * (topK + 1)),
-  };
-}
-
-function place(total: TeacherArrays, part: TeacherArrays, start: number, plan: TeacherPlan): void {
+function place(total: TeacherArrays, part: TeacherValues, start: number, plan: TeacherPlan): void {
+  part.counts.forEach((count, row) => {
+    const from = (start + row) * plan.positions;
+    for (let slot = 0; slot < count; slot++) total.places[from + slot] = slot;
+  });
   total.counts.set(part.counts, start);
   total.ids.set(part.ids, start * plan.positions * plan.topK);
   total.logProbs.set(part.logProbs, start * plan.positions * (plan.topK + 1));

@@ -20,14 +20,19 @@ export interface TeacherBatch extends TeacherDistributions {
   readonly rows: number;
 }
 
-/** Flat arrays of n examples. Places beyond an example's count are 0. */
-export interface TeacherArrays {
-  /** [n] positions that an example has: K, or the length of a shorter answer */
+/** What a forward pass gives and a shard holds: flat arrays of n examples. Slots beyond an example's count are 0. */
+export interface TeacherValues {
+  /** [n] slots that an example uses: K, or the length of a shorter answer */
   readonly counts: Int32Array;
   /** [n · K · k] */
   readonly ids: Int32Array;
   /** [n · K · (k + 1)], rounded to float16 */
   readonly logProbs: Float32Array;
+}
+
+export interface TeacherArrays extends TeacherValues {
+  /** [n · K] which target of its answer a slot belongs to, ascending */
+  readonly places: Int32Array;
 }
 
 export class TeacherTargets {
@@ -46,16 +51,42 @@ export class TeacherTargets {
    * @param golds targets of each example
    */
   agreement(golds: readonly Int32Array[]): number {
-    const { positions, topK } = this.plan;
     let right = 0;
     let all = 0;
     golds.forEach((gold, example) => {
       for (let p = 0; p < this.count(example); p++) {
         all++;
-        if (this.arrays.ids[(example * positions + p) * topK] === gold[p]) right++;
+        if (this.#says(example, p, gold)) right++;
       }
     });
     return right / Math.max(1, all);
+  }
+
+  /**
+   * The same without the positions whose most likely token is not the gold one. A model that was not trained for the task
+   * begins its answers in its own way ("The …"): distilling that would fight the cross-entropy of the gold answer.
+   * @param golds targets of each example
+   */
+  whereRight(golds: readonly Int32Array[]): TeacherTargets {
+    const { positions, topK } = this.plan;
+    const kept = emptyArrays(golds.length, this.plan);
+    golds.forEach((gold, example) => {
+      for (let slot = 0; slot < this.count(example); slot++) {
+        if (!this.#says(example, slot, gold)) continue;
+        const from = example * positions + slot;
+        const to = example * positions + kept.counts[example]!++;
+        kept.places[to] = this.arrays.places[from]!;
+        kept.ids.set(this.arrays.ids.subarray(from * topK, (from + 1) * topK), to * topK);
+        const values = this.arrays.logProbs.subarray(from * (topK + 1), (from + 1) * (topK + 1));
+        kept.logProbs.set(values, to * (topK + 1));
+      }
+    });
+    return new TeacherTargets(this.plan, kept);
+  }
+
+  #says(example: number, slot: number, gold: Int32Array): boolean {
+    const at = example * this.plan.positions + slot;
+    return this.arrays.ids[at * this.plan.topK] === gold[this.arrays.places[at]!];
   }
 
   /**
@@ -66,7 +97,7 @@ export class TeacherTargets {
    */
   batch(examples: readonly number[], targetRows: Int32Array, multiple = 1): TeacherBatch {
     const { topK, tau, positions } = this.plan;
-    const { ids, logProbs } = this.arrays;
+    const { ids, logProbs, places } = this.arrays;
     const total = examples.reduce((sum, example) => sum + this.count(example), 0);
     const rows = roundUp(total, multiple);
     const targets = new Int32Array(rows);
@@ -79,10 +110,20 @@ export class TeacherTargets {
       const from = example * positions;
       batchIds.set(ids.subarray(from * topK, (from + count) * topK), at * topK);
       batchLogProbs.set(logProbs.subarray(from * (topK + 1), (from + count) * (topK + 1)), at * (topK + 1));
-      for (let p = 0; p < count; p++) targets[at + p] = start + p;
+      for (let slot = 0; slot < count; slot++) targets[at + slot] = start + places[from + slot]!;
       at += count;
       while (targetRows[start] === row) start++;
     });
     return { tau, topK, ids: batchIds, logProbs: batchLogProbs, targets, rows: total };
   }
+}
+
+/** Arrays of n examples without any position. */
+export function emptyArrays(rows: number, { positions, topK }: TeacherPlan): TeacherArrays {
+  return {
+    counts: new Int32Array(rows),
+    places: new Int32Array(rows * positions),
+    ids: new Int32Array(rows * positions * topK),
+    logProbs: new Float32Array(rows * positions * (topK + 1)),
+  };
 }
