@@ -38,7 +38,7 @@ describe.skipIf(!slurm.available)('a training under a real Slurm', () => {
   afterAll(() => cluster?.stop(), 60_000);
 
   it('ends with the bytes of an undisturbed one, whatever happens to its job', {
-    timeout: 280_000,
+    timeout: 380_000,
   }, async () => {
     const runner = createRunner({ env: cluster.env });
     const directory = within('disturbed');
