@@ -72,6 +72,18 @@ export function diffConfigs(before: unknown, after: unknown): ConfigDifference[]
     .map((path) => ({ path, before: left.get(path), after: right.get(path) }));
 }
 
+/**
+ * The settings by which two configurations compute different things: operational ones do not count, nor those that
+ * were added since `before` was stored and have their default.
+ */
+export function changedSettings(before: unknown, after: unknown): ConfigDifference[] {
+  return diffConfigs(before, after).filter(({ path, before: was, after: is }) => {
+    const field = findField(path);
+    if (field?.operational === true) return false;
+    return was !== undefined || !same(is, field?.default);
+  });
+}
+
 function same(a: unknown, b: unknown): boolean {
   return a === undefined || b === undefined ? a === b : canonicalJson(a) === canonicalJson(b);
 }

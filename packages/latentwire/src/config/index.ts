@@ -4,6 +4,13 @@ export { checkConfig } from './check.js';
 export type { FieldInfo, FieldKind } from './field.js';
 export { type ConfigField, type ConfigGroup, configFields, configGroups, findField } from './fields.js';
 export { parseConfigText, readConfigFile } from './file.js';
-export { type ConfigDifference, canonicalJson, configHash, diffConfigs, settingsHash } from './hash.js';
+export {
+  type ConfigDifference,
+  canonicalJson,
+  changedSettings,
+  configHash,
+  diffConfigs,
+  settingsHash,
+} from './hash.js';
 export { applyAssignments, defaultConfig, parseConfig, resolveConfig } from './resolve.js';
 export { type RunConfig, type RunConfigInput, runConfigSchema } from './schema.js';

@@ -95,6 +95,16 @@ describe('run directory', () => {
     expect(findRun('settings', { root }).config).toEqual(other);
   });
 
+  it('goes on when a newer version has settings that the run did not know, at their defaults', async () => {
+    const run = await open('upgraded');
+    run.close();
+    const { bits: _, ...wire } = config.wire;
+    writeFileSync(run.paths.config, JSON.stringify({ ...config, wire }));
+    (await open('upgraded')).close();
+    writeFileSync(run.paths.config, JSON.stringify({ ...config, wire }));
+    await expect(open('upgraded', { config: changed({ wire: { bits: 4 } }) })).rejects.toThrow('wire.bits');
+  });
+
   it('refuses names that could leave the root or surprise a shell', async () => {
     const bad = [
       '',

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { diffConfigs, findField, type RunConfig } from '../config/index.js';
+import { changedSettings, type RunConfig } from '../config/index.js';
 import { LatentWireError, nearestName } from '../errors.js';
 import { removeLeftovers, writeJsonAtomic } from './atomic-file.js';
 import { type Clock, systemClock } from './clock.js';
@@ -254,10 +254,9 @@ function refuseChange(
   config: RunConfig,
   mayChange: readonly (keyof RunConfig)[],
 ): void {
-  const changed = diffConfigs(before, config).filter(({ path }) => {
-    const field = findField(path);
-    return field?.operational !== true && !mayChange.some((group) => group === field?.group);
-  });
+  const changed = changedSettings(before, config).filter(
+    ({ path }) => !mayChange.some((group) => path.startsWith(`${group}.`)),
+  );
   if (changed.length === 0) return;
   const list = changed.map(
     ({ path, before: was, after }) =>

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import * as t from '@latentwire/torch';
-import { diffConfigs, findField, type RunConfig } from '../../config/index.js';
+import { changedSettings, type RunConfig } from '../../config/index.js';
 import { loadFacts } from '../../data/facts/index.js';
 import { digestExamples, locateDataset, type Split } from '../../data/index.js';
 import { LatentWireError } from '../../errors.js';
@@ -42,12 +42,10 @@ export async function runIdentity(session: Session, run: Pick<Run, 'environment'
 
 /** In words, what differs; empty when nothing does. */
 export function identityDifferences(before: RunIdentity, now: RunIdentity): string[] {
-  const settings = diffConfigs(before.config, now.config)
-    .filter(({ path: name, before: was }) => findField(name)?.operational !== true && was !== undefined)
-    .map(
-      ({ path: name, before: was, after }) =>
-        `${name} was ${JSON.stringify(was)}, is now ${JSON.stringify(after)}`,
-    );
+  const settings = changedSettings(before.config, now.config).map(
+    ({ path: name, before: was, after }) =>
+      `${name} was ${JSON.stringify(was)}, is now ${JSON.stringify(after)}`,
+  );
   const names = new Set([...Object.keys(before.facts), ...Object.keys(now.facts)]);
   const things = [...names]
     .filter((name) => before.facts[name] !== now.facts[name])
