@@ -1,6 +1,6 @@
 /**
  * What carries out attempts. An executor knows nothing of plans, retries or gates: it has places, starts an
- * attempt in one, and tells when it has ended. Every implementation passes the suite in executor.suite.ts.
+ * attempt in one, and tells when it has ended. Every implementation passes the suite in executor.suite.fixture.ts.
  */
 import type { Cell } from '../plan/expand.js';
 import type { Resources } from '../plan/plan-schema.js';

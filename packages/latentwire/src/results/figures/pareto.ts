@@ -67,9 +67,10 @@ export function pareto(
               mark: {
                 type: 'text' as const,
                 align: 'left' as const,
-                baseline: 'top' as const,
+                // Below the line there are no points; near the axis there is no room.
+                baseline: floor > 0.08 ? ('top' as const) : ('bottom' as const),
                 dx: 3,
-                dy: 3,
+                dy: floor > 0.08 ? 3 : -3,
                 fontSize: 10,
                 color: '#555555',
               },

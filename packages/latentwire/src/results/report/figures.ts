@@ -265,7 +265,9 @@ function gpuSamples(document: ResultsDocument): GpuSample[] {
 
 function shortLabel(group: Group): string {
   const place = group.places.find(({ kind }) => kind === 'grid') ?? group.places[0];
-  return (place?.label ?? group.name).replace('latent_len=', 'M=');
+  return (place?.label ?? group.name)
+    .replace('latent_len=', 'M=')
+    .replaceAll(/(?<=[a-z])_(?=[a-z]{2})/g, ' ');
 }
 
 function slug(text: string): string {

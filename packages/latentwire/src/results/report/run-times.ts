@@ -40,7 +40,12 @@ function ledgerFromTotals(
   }
   const rest = wall - train - evaluate;
   if (!Number.isFinite(rest) || rest < 0) return undefined;
-  return { train, evaluate, 'load and rest': rest };
+  // Runs that do not say how long they evaluated spent that time in the rest.
+  return {
+    ...(train > 0 && { train }),
+    ...(evaluate > 0 && { evaluate }),
+    [evaluate > 0 ? 'load and rest' : 'load, evaluate, rest']: rest,
+  };
 }
 
 function numbersIn(value: unknown): Record<string, number> {

@@ -267,9 +267,13 @@ export function labelOf(method: MethodSummary): string {
   if (method.group === undefined) return method.method.replaceAll('_', ' ');
   const place =
     method.group.places.find(({ kind }) => kind === 'grid' || kind === 'baselines') ?? method.group.places[0];
-  const label = (place?.label ?? method.group.name)
+  const words = (place?.label ?? method.group.name)
     .replace('latent_len=', 'M=')
     .replaceAll(/(?<=[a-z])_(?=[a-z]{2})/g, ' ');
+  const label =
+    method.mode.startsWith('token_budget') && !words.includes('M=')
+      ? `${words} M=${budgetOf(method)}`
+      : words;
   return method.method === method.group.name
     ? label
     : `${label}${method.method.slice(method.group.name.length)}`;
