@@ -8,7 +8,10 @@ export interface LedgerBar {
   readonly seconds: Readonly<Record<string, number>>;
 }
 
-export function timeLedger(bars: readonly LedgerBar[]): FigureSpec {
+export function timeLedger(
+  bars: readonly LedgerBar[],
+  options: { readonly subtitle?: string } = {},
+): FigureSpec {
   const parts = [...new Set(bars.flatMap(({ seconds }) => Object.keys(seconds)))];
   const values = bars.flatMap(({ label, seconds }) => {
     const total = Object.values(seconds).reduce((a, b) => a + b, 0);
@@ -24,7 +27,7 @@ export function timeLedger(bars: readonly LedgerBar[]): FigureSpec {
     height: { step: 17 },
     title: {
       text: 'Where the time went',
-      subtitle: 'share of wall time, mean over runs of a cell',
+      subtitle: options.subtitle ?? 'share of wall time, mean over runs of a cell',
       frame: 'bounds',
     },
     data: { values },

@@ -79,7 +79,7 @@ function figuresOf(directory: string, run: RunReading): ReportFigure[] {
     figures.push({
       id: 'time',
       caption: 'Where the wall time went.',
-      spec: timeLedger([{ label: run.name, seconds: ledger }]),
+      spec: timeLedger([{ label: 'this run', seconds: ledger }], { subtitle: 'share of wall time' }),
     });
   }
   return figures;
@@ -109,7 +109,7 @@ function scoreTable(run: RunReading): ReportTable | undefined {
   const models = [...new Set(keys.map((key) => key.split('/')[1]!))];
   return {
     id: 'scores',
-    caption: 'Scores',
+    caption: `${run.measures.get('samples') ?? 'All'} questions of ${String(run.config?.data?.dataset ?? 'the dataset')}`,
     columns: [
       { title: 'the frozen model reads', left: true },
       { title: 'F1' },
