@@ -36,11 +36,7 @@ export interface ExperimentStatus {
 }
 
 /** Of the cells of a plan. @param earlier for the time of cells that have not begun */
-export function planStatus(
-  plan: Plan,
-  earlier: readonly Measurement[] = [],
-  now = new Date(),
-): ExperimentStatus {
+export function planStatus(plan: Plan, earlier: readonly Measurement[] = []): ExperimentStatus {
   const claims = new Claims(claimsFolder(plan.directory));
   const context = { directory: plan.directory, claims, retries: plan.retries };
   const readings = new Map(plan.cells.map((cell) => [cell.id, readCell(cell.name, context)]));
@@ -61,7 +57,7 @@ export function planStatus(
       totalSteps,
       attempts,
       held: state.kind === 'queued' || state.kind === 'preempted' ? heldBack(cell.places, phases) : undefined,
-      etaSeconds: etaOf(state, totalSteps, now),
+      etaSeconds: etaOf(state, totalSteps),
     };
   });
   const remaining = plan.cells.map((cell, i) => {
@@ -82,7 +78,7 @@ export function planStatus(
 }
 
 /** Of every run in a directory: those that its plans name, and those that are simply there. */
-export function directoryStatus(directory: string, now = new Date()): ExperimentStatus {
+export function directoryStatus(directory: string): ExperimentStatus {
   const claims = new Claims(claimsFolder(directory));
   const context = { directory, claims, retries: DEFAULT_RETRIES };
   const planned = new Map(
@@ -105,7 +101,7 @@ export function directoryStatus(directory: string, now = new Date()): Experiment
       totalSteps: undefined,
       attempts,
       held: undefined,
-      etaSeconds: etaOf(state, undefined, now),
+      etaSeconds: etaOf(state, undefined),
     };
   });
   return { directory, cells, counts: count(cells), etaSeconds: undefined, others: [] };
@@ -141,12 +137,10 @@ function stepOf(state: CellState): number {
   return state.kind === 'queued' ? 0 : state.step;
 }
 
-/** From the pace since the run (this attempt) began. */
-function etaOf(state: CellState, total: number | undefined, now: Date): number | undefined {
-  if (state.kind !== 'running' || state.since === undefined || total === undefined || state.step === 0)
-    return undefined;
-  const elapsed = (now.getTime() - Date.parse(state.since)) / 1000;
-  return Math.max(0, (elapsed / state.step) * (total - state.step));
+/** From the pace of its latest steps. */
+function etaOf(state: CellState, total: number | undefined): number | undefined {
+  if (state.kind !== 'running' || state.secondsPerStep === undefined || total === undefined) return undefined;
+  return state.secondsPerStep * Math.max(0, total - state.step);
 }
 
 function count(cells: readonly CellStatus[]): Record<CellStateKind, number> {

@@ -216,7 +216,7 @@ class Runner {
       host: '',
       phase: 'start',
       step: 0,
-      since: undefined,
+      secondsPerStep: undefined,
       orphan: false,
     });
     void attempt.ended

@@ -15,8 +15,8 @@ export type CellState =
       readonly host: string;
       readonly phase: string;
       readonly step: number;
-      /** ISO 8601; undefined before the run has written a status. */
-      readonly since: string | undefined;
+      /** Wall time of its latest steps; undefined before there are two. */
+      readonly secondsPerStep: number | undefined;
       /** Its runner is gone; it goes on alone, and the next runner will wait for it. */
       readonly orphan: boolean;
     }
@@ -69,12 +69,13 @@ function stateFrom(
     alive === undefined &&
     recentlyWritten(directory, name, claims.leaseSeconds);
   if (claim.kind === 'held' || orphan || unseen) {
+    const pace = paceOf(runPaths(directory, runIdOf(name)).diagnostics);
     return {
       kind: 'running',
       host: hostName((claim as { readonly record: ClaimRecord }).record.holder),
       phase: running?.phase ?? 'start',
-      step: Math.max(running?.step ?? 0, step),
-      since: running?.started_at,
+      step: pace.step ?? Math.max(running?.step ?? 0, step),
+      secondsPerStep: pace.secondsPerStep,
       orphan,
     };
   }
@@ -138,16 +139,39 @@ export function checkpointStep(directory: string, name: string): number {
   }
 }
 
-/** The last complete line of a text file, without reading the rest; null when there is none. */
+/** Latest step and time per step, from the last rows of the diagnostics. */
+function paceOf(file: string): { readonly step?: number; readonly secondsPerStep?: number } {
+  const rows = lastLines(file).flatMap((line) => {
+    try {
+      const { step, time } = JSON.parse(line) as { step?: unknown; time?: unknown };
+      return typeof step === 'number' ? [{ step, ms: Date.parse(String(time)) }] : [];
+    } catch {
+      return []; // The first line of the piece that was read, or one that is being written.
+    }
+  });
+  const [first, last] = [rows[0], rows.at(-1)];
+  if (first === undefined || last === undefined) return {};
+  const seconds = (last.ms - first.ms) / 1000 / (last.step - first.step);
+  return { step: last.step, ...(seconds > 0 && Number.isFinite(seconds) && { secondsPerStep: seconds }) };
+}
+
+/** The last line of a text file that is not blank; null when there is none. */
 export function lastLine(file: string): string | null {
-  if (!existsSync(file)) return null;
+  return lastLines(file).at(-1)?.trim() ?? null;
+}
+
+/** Lines at the end of a file, without reading the rest; the first may be cut. */
+function lastLines(file: string): string[] {
+  if (!existsSync(file)) return [];
   const fd = openSync(file, 'r');
   try {
     const { size } = fstatSync(fd);
     const chunk = Buffer.alloc(Math.min(size, 8192));
     readSync(fd, chunk, 0, chunk.length, size - chunk.length);
-    const lines = chunk.toString('utf8').split(/[\r\n]+/);
-    return lines.findLast((line) => line.trim() !== '')?.trim() ?? null;
+    return chunk
+      .toString('utf8')
+      .split(/[\r\n]+/)
+      .filter((line) => line.trim() !== '');
   } finally {
     closeSync(fd);
   }
