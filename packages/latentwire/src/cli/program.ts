@@ -14,6 +14,7 @@ import { drill } from './drill.js';
 import { encode } from './encode.js';
 import { evaluate } from './eval.js';
 import { failureOf, formatFailure } from './failure.js';
+import { figures } from './figures.js';
 import { inspect } from './inspect.js';
 import { logs } from './logs.js';
 import { plan } from './plan.js';
@@ -37,6 +38,7 @@ export const commands: readonly CliCommand[] = [
   evaluate,
   verify,
   drill,
+  figures,
   encode,
   decode,
   score,

@@ -66,6 +66,7 @@ export class Run {
   readonly #fs: FileSystem | undefined;
   readonly #tee: LogTee | undefined;
   readonly #startedAt: string;
+  readonly #onTrouble: ((message: string) => void) | undefined;
 
   /** Use `openRun`. */
   constructor(parts: {
@@ -89,6 +90,7 @@ export class Run {
     this.#tee = parts.tee;
     this.#clock = parts.clock;
     this.#fs = parts.fs;
+    this.#onTrouble = parts.onTrouble;
     this.#startedAt = parts.clock.now().toISOString();
     this.diagnostics = new DiagnosticsWriter(this.paths.diagnostics, {
       attempt: this.attempt,
@@ -133,7 +135,13 @@ export class Run {
   /** The `running` status of this process in `phase` after `step` steps. */
   setRunning(phase: string, step: number): void {
     const host = os.hostname();
-    this.setStatus({ state: 'running', phase, step, pid: process.pid, host, started_at: this.#startedAt });
+    try {
+      this.setStatus({ state: 'running', phase, step, pid: process.pid, host, started_at: this.#startedAt });
+    } catch (error) {
+      // A full disk is no reason to end a training.
+      if (this.#onTrouble === undefined) throw error;
+      this.#onTrouble((error as Error).message);
+    }
   }
 
   /** Replaces logs/metrics.json. */

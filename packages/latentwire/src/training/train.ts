@@ -2,7 +2,6 @@
  * `latentwire train`: load, train, save, evaluate, report; and the evaluation alone of a run that exists. Every phase
  * may be stopped by a signal, and the next attempt goes on there.
  */
-import fs from 'node:fs';
 import * as t from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
@@ -23,8 +22,6 @@ import { evaluateConfigured, isBaselineRun } from './baseline-run.js';
 import {
   checkpointPath,
   loadWire,
-  namedCheckpoint,
-  type OpenedCheckpoint,
   ownCheckpoint,
   requireSameIdentity,
   runIdentity,
@@ -36,6 +33,7 @@ import { type LoopResult, resultOf, trainLoop } from './loop.js';
 import { type PreparedData, prepareData, readingOptions } from './prepare.js';
 import { saveFaultsOf } from './save-faults.js';
 import { closeSession, openSession, type Session } from './session.js';
+import { startingPoint } from './starting-point.js';
 
 export interface TrainReport {
   readonly state: 'completed';
@@ -77,7 +75,7 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
       const metrics = await score(attempt, await attempt.open(), 0, null);
       return { steps: 0, metrics };
     }
-    using resume = whereToGoOn(config, run, logger);
+    using resume = startingPoint(config, run.paths, logger);
     if (resume?.own === true && run.previous?.state === 'completed') {
       const metrics = readMetrics(run.paths.metrics);
       if (metrics !== undefined) {
@@ -168,55 +166,25 @@ async function withRun(
       },
     };
     const { steps, metrics } = await body(attempt);
-    if (io.figures !== undefined) await io.figures(paths.directory).catch(warnAboutFigures(logger));
+    // Figures can be drawn at any time from what is on disk: a signal is not kept waiting for them.
+    if (io.figures !== undefined && !interruption.requested())
+      await io.figures(paths.directory).catch(warnAboutFigures(logger));
     run.setStatus({ state: 'completed', step: steps });
     return { state: 'completed', run: id, directory: paths.directory, steps, metrics };
   } catch (error) {
     if (run === undefined) throw error;
     if (error instanceof Interrupted) return stopped(run, error.signal, config, logger);
-    run.setStatus(failureStatus(error, lastStep(run)));
+    try {
+      run.setStatus(failureStatus(error, lastStep(run)));
+    } catch (second) {
+      logger.warn(`the status could not be written: ${(second as Error).message}`);
+    }
     throw error;
   } finally {
     if (session !== undefined) closeSession(session);
     run?.close();
     t.unwatchSignals();
   }
-}
-
-/** Where training goes on from, by the settings; undefined: at the beginning. */
-function whereToGoOn(
-  { checkpoint }: RunConfig,
-  run: Run,
-  logger: Logger,
-): ({ readonly opened: OpenedCheckpoint; readonly own: boolean } & Disposable) | undefined {
-  const found = (opened: OpenedCheckpoint, own: boolean) => ({
-    opened,
-    own,
-    [Symbol.dispose]: () => opened[Symbol.dispose](),
-  });
-  if (checkpoint.restart) {
-    logger.info('starting anew; the checkpoint that is there is replaced by the first one of this training');
-    return undefined;
-  }
-  const own = ownCheckpoint(run.paths, logger.warn);
-  if (own !== undefined && checkpoint.auto_resume) return found(own, true);
-  if (checkpoint.resume_from !== null) {
-    const named = namedCheckpoint(checkpoint.resume_from);
-    const same = own !== undefined && fs.realpathSync(named.file.path) === fs.realpathSync(own.file.path);
-    own?.[Symbol.dispose]();
-    if (own === undefined || same) return found(named, same);
-    named[Symbol.dispose]();
-  }
-  if (own === undefined) return undefined;
-  const { step } = own.state;
-  own[Symbol.dispose]();
-  throw new LatentWireError(
-    `expected a new run, but ${run.paths.directory} has a checkpoint of step ${step}`,
-    {
-      code: 'state',
-      hint: 'go on with it: --auto-resume; begin anew: --restart; keep it: another --save-dir',
-    },
-  );
 }
 
 async function prepare(session: Session, split: 'train' | 'dev', logger: Logger): Promise<PreparedData> {
