@@ -32,7 +32,7 @@ export class StepLauncher implements Disposable {
 
   /** @param mode see `RecordedSteps` */
   constructor(wire: LatentWire, options: { mode?: 'capture' | 'rehearse'; multiples?: ShapeMultiples } = {}) {
-    this.steps = new t.cuda.RecordedSteps({ mode: options.mode ?? 'capture' });
+    this.steps = new t.cuda.RecordedSteps({ mode: options.mode ?? 'capture', device: wire.encoder.device });
     this.multiples = options.multiples ?? MULTIPLES;
     this.#sums = zeroSums(wire.encoder.device);
     for (const sum of Object.values(this.#sums)) t.keep(sum);

@@ -7,6 +7,7 @@
  * tensors made from typed arrays); values are read after it, not inside; changes it makes to tensors from outside are
  * in place; JavaScript state that it changes is changed at each run, as always.
  */
+import type { Device } from '../device.js';
 import { TorchError } from '../error.js';
 import { native } from '../native.js';
 
@@ -33,6 +34,7 @@ export class RecordedSteps implements Disposable {
   readonly #seen = new Map<string, number>();
   readonly #mode: 'capture' | 'rehearse' | 'off';
   readonly #limit: number;
+  readonly #device: Device;
   #counts = { plain: 0, recorded: 0, launched: 0, mismatches: 0 };
 
   /**
@@ -41,8 +43,9 @@ export class RecordedSteps implements Disposable {
    * captured.
    * @param options.limit most recordings kept; keys beyond it run plainly
    */
-  constructor(options: { mode?: 'capture' | 'rehearse' | 'off'; limit?: number } = {}) {
-    const { mode = 'capture', limit = 256 } = options;
+  constructor(options: { mode?: 'capture' | 'rehearse' | 'off'; limit?: number; device?: Device } = {}) {
+    const { mode = 'capture', limit = 256, device = 'cuda' } = options;
+    this.#device = device;
     this.#mode = mode === 'capture' && !native.graphsAvailable() ? 'off' : mode;
     this.#limit = limit;
     if (this.#mode === 'capture') native.useOwnStream();
@@ -82,6 +85,8 @@ export class RecordedSteps implements Disposable {
     const seen = this.#seen.get(key) ?? 0;
     this.#seen.set(key, seen + 1);
     if (seen < 1 || this.#recordings.size >= this.#limit) return this.#plain(body);
+    // Graphs have a memory pool of their own: what the plain run left in the other one would be held twice.
+    if (this.capturing) native.emptyCache(this.#device);
     const { step, result } = record(body, this.capturing);
     this.#recordings.set(key, { step, result });
     if (this.capturing) native.launch(step, false);
