@@ -140,7 +140,7 @@ class FileDigest {
 
 /// Digest of the file behind `fd`, the bytes [blank, blank + 16) taken as '0'. Returns "" with errno on a read error.
 inline std::string digest_of_file(int fd, size_t blank) {
-  std::vector<uint8_t> chunk(FileDigest::kBlock);
+  std::vector<uint8_t> chunk(size_t{1} << 18);  // stays in the processor's cache
   FileDigest digest;
   size_t position = 0;
   for (;;) {

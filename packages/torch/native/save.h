@@ -155,7 +155,7 @@ class SaveJob {
     int fd = -1;
     try {
       fd = system_call("open", [&] { return ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644); });
-      write_contents(fd, sources, total);
+      write_contents(fd, sources);
       double written = now();
       result_.write_s = written - began;
       // Read back while the device takes the bytes: both have to succeed before anything is replaced.
@@ -182,31 +182,28 @@ class SaveJob {
     result_.bytes = total;
   }
 
-  void write_contents(int fd, const std::vector<Source>& sources, size_t total) {
-    std::thread hasher([&] {
-      FileDigest digest;
-      digest.update(header.data(), header.size());
-      for (const Source& s : sources) digest.update(s.data, s.length);
-      result_.digest = digest.finish();
-    });
-    try {
-      size_t position = header.size();
-      for (const Source& s : sources) {
-        write_all(fd, s.data, s.length, position);
-        position += s.length;
+  /// The header comes last: it holds the digest of everything.
+  void write_contents(int fd, const std::vector<Source>& sources) {
+    FileDigest digest;
+    digest.update(header.data(), header.size());
+    size_t position = header.size();
+    for (const Source& s : sources) {
+      // Pieces that stay in the processor's cache between hashing and writing.
+      for (size_t done = 0; done < s.length; done += kPiece) {
+        size_t piece = std::min(kPiece, s.length - done);
+        digest.update(s.data + done, piece);
+        write_all(fd, s.data + done, piece, position + done);
       }
-    } catch (...) {
-      hasher.join();
-      throw;
+      position += s.length;
     }
-    hasher.join();
+    result_.digest = digest.finish();
     std::memcpy(header.data() + digest_at, result_.digest.data(), 16);
     write_all(fd, header.data(), header.size(), 0);
   }
 
   void write_all(int fd, const uint8_t* data, size_t length, size_t position) {
     while (length > 0) {
-      size_t piece = std::min<size_t>(length, size_t{1} << 23);
+      size_t piece = length;
       if (calls_ == fault.at && (fault.kind == Fault::kShort || fault.kind == Fault::kShortThenError)) {
         piece = std::max<size_t>(1, piece / 2);
       }
@@ -216,10 +213,14 @@ class SaveJob {
         return written < 0 ? -1 : 0;
       });
       if (written == 0) throw Failure{"write", EIO};
-      // Starts the device early, so that the fsync at the end has little left to do. Only a hint.
-      sync_file_range(fd, static_cast<off64_t>(position), written, SYNC_FILE_RANGE_WRITE);
       data += written;
       position += static_cast<size_t>(written);
+      unflushed_ += static_cast<size_t>(written);
+      if (unflushed_ >= kFlush) {
+        // Starts the device early, so that the fsync at the end has little left to do. Only a hint.
+        sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+        unflushed_ = 0;
+      }
       length -= static_cast<size_t>(written);
     }
   }
@@ -272,7 +273,11 @@ class SaveJob {
     return value;
   }
 
+  static constexpr size_t kPiece = size_t{1} << 18;
+  static constexpr size_t kFlush = size_t{1} << 23;
+
   double began_ = 0;
+  size_t unflushed_ = 0;
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable changed_;
