@@ -23,7 +23,8 @@ export function recomputeMainTable(tex, runs) {
   let numbers = 0;
   const rows = parseTable(readFileSync(tex, 'utf8'));
   const budgets = new Map();
-  for (const row of rows) if (row.mode === 'token_budget') budgets.set(row.latents, scoresOf(row, runs));
+  const budgetKey = ({ latents, model }) => `${latents} ${model}`;
+  for (const row of rows) if (row.mode === 'token_budget') budgets.set(budgetKey(row), scoresOf(row, runs));
   for (const row of rows) {
     const own = scoresOf(row, runs);
     const check = (name, printed, value, digits) => {
@@ -46,7 +47,7 @@ export function recomputeMainTable(tex, runs) {
       if (problem) wrong.push(`${row.method}: interval ${f1}: ${problem}`);
     }
     if (delta === null) continue;
-    const budget = budgets.get(row.latents);
+    const budget = budgets.get(budgetKey(row));
     const gaps = pairedGaps(own, budget);
     const [, printed, low, high] = /^(\S+) \[(\S+), (\S+)\]$/.exec(delta);
     check('ΔF1', signed(printed), 100 * mean(gaps.map((gap) => gap.value)), 1);
@@ -69,10 +70,19 @@ function parseTable(tex) {
     const cells = match[1].split(' & ').map(plain);
     const method = cells.shift();
     const latents = Number(/M=(\d+)/.exec(method)?.[1] ?? Number.NaN);
-    const base = method.replace(/ M=\d+.*/, '');
+    // Where several models read the wire, a row is of one of them.
+    const [name, model = null] = method.split(' · ');
+    const base = name.replace(/ M=\d+.*/, '');
     const mode = /^M=\d/.test(method) ? 'latent' : (MODES[base] ?? base.replaceAll(' ', '_'));
     const sources = [...match[2].matchAll(/([^\s,]+) \(config [0-9a-f?]+\)/g)].map((m) => m[1]);
-    rows.push({ method, latents, mode, sources, cells: cells.map((cell) => (cell === '--' ? null : cell)) });
+    rows.push({
+      method,
+      latents,
+      mode,
+      model,
+      sources,
+      cells: cells.map((cell) => (cell === '--' ? null : cell)),
+    });
   }
   return rows;
 }
@@ -83,21 +93,22 @@ function plain(cell) {
     .replace(/^\\textbf\{(.*)\}$/, '$1')
     .replaceAll('\\_', '_')
     .replaceAll('$-$', '-')
-    .replaceAll('$<$', '<');
+    .replaceAll('$<$', '<')
+    .replaceAll('$\\cdot$', '·');
 }
 
 function signed(text) {
   return Number(text.replace('+', ''));
 }
 
-function scoresOf({ sources, mode }, runs) {
+function scoresOf({ sources, mode, model }, runs) {
   const result = { f1: [], em: [], nll: [], rows: [] };
   for (const source of sources) {
     const lines = readFileSync(join(runs, source, 'predictions.jsonl'), 'utf8')
       .split('\n')
       .filter(Boolean);
     for (const row of lines.map((line) => JSON.parse(line))) {
-      if (row.mode !== mode) continue;
+      if (row.mode !== mode || (model !== null && row.model !== model)) continue;
       result.f1.push(row.f1);
       result.em.push(row.em);
       if (row.nll_tokens > 0) result.nll.push(row.nll / row.nll_tokens);
@@ -107,12 +118,12 @@ function scoresOf({ sources, mode }, runs) {
   return result;
 }
 
-function ratioOf({ sources, mode }, runs, name) {
+function ratioOf({ sources, mode, model }, runs, name) {
   if (mode === 'text') return 1;
   if (mode === 'no_context') return undefined;
   const values = sources.map((source) => {
     const metrics = JSON.parse(readFileSync(join(runs, source, 'logs/metrics.json'), 'utf8'));
-    return Object.values(metrics[mode])[0].ratios?.[name];
+    return (model === null ? Object.values(metrics[mode])[0] : metrics[mode][model]).ratios?.[name];
   });
   return values.includes(undefined) ? undefined : mean(values);
 }

@@ -57,25 +57,18 @@ function writeRun({ config, name, seed }: Cell, questions: number): void {
   const file = (...parts: string[]): string => path.join(config.run.save_dir, ...parts);
   mkdirSync(file('logs'), { recursive: true });
   const modes = modesOf(config);
-  const rows = modes.flatMap(({ mode, level }) =>
-    Array.from({ length: questions }, (_, k) => {
-      const spread =
-        noise(k, 0) * 0.5 +
-        noise(k, mode === 'latent' ? seed + config.wire.latent_len * 31 + config.wire.d_z : 7) * 0.3;
-      const f1 = Math.round(1000 * Math.min(1, Math.max(0, level + spread - 0.4))) / 1000;
-      return {
-        id: `q${k}`,
-        context_id: `c${k >> 2}`,
-        mode,
-        model: 'reader',
-        prediction: 'words',
-        answers: ['words'],
-        em: Number(f1 > 0.6),
-        f1,
-        nll: 6 - 4 * f1,
-        nll_tokens: 3,
-      };
-    }),
+  const models = config.model.ids.map((id) => path.basename(id));
+  const rows = models.flatMap((model, m) =>
+    modes.flatMap(({ mode, level }) =>
+      Array.from({ length: questions }, (_, k) => {
+        const salt = mode === 'latent' ? seed + config.wire.latent_len * 31 + config.wire.d_z : 7;
+        const spread = noise(k, 0) * 0.5 + noise(k, salt + 1009 * m) * 0.3;
+        const f1 = Math.round(1000 * Math.min(1, Math.max(0, level + spread - 0.4 + 0.05 * m))) / 1000;
+        const texts = { prediction: 'words', answers: ['words'] };
+        const scores = { em: Number(f1 > 0.6), f1, nll: 6 - 4 * f1, nll_tokens: 3 };
+        return { id: `q${k}`, context_id: `c${k >> 2}`, mode, model, ...texts, ...scores };
+      }),
+    ),
   );
   const metrics: Record<string, unknown> = {
     dataset: config.data.dataset,
@@ -83,17 +76,14 @@ function writeRun({ config, name, seed }: Cell, questions: number): void {
     train: { steps: 400, seconds: 300 },
   };
   for (const { mode, tokens, bytes } of modes) {
-    const own = rows.filter((row) => row.mode === mode);
-    const mean = (key: 'f1' | 'em'): number => own.reduce((sum, row) => sum + row[key], 0) / own.length;
-    metrics[mode] = {
-      reader: {
-        em: mean('em'),
-        f1: mean('f1'),
-        ratios: { tokens, ...(bytes !== undefined && { utf8: bytes }) },
-        bytes: { message: CONTEXT_BYTES / (bytes ?? 1), utf8: CONTEXT_BYTES, zlib: 470 },
-        seconds: 12,
-      },
-    };
+    const scored = models.map((model) => {
+      const own = rows.filter((row) => row.mode === mode && row.model === model);
+      const mean = (key: 'f1' | 'em'): number => own.reduce((sum, row) => sum + row[key], 0) / own.length;
+      const ratios = { tokens, ...(bytes !== undefined && { utf8: bytes }) };
+      const sizes = { message: CONTEXT_BYTES / (bytes ?? 1), utf8: CONTEXT_BYTES, zlib: 470 };
+      return [model, { em: mean('em'), f1: mean('f1'), ratios, bytes: sizes, seconds: 12 }] as const;
+    });
+    metrics[mode] = Object.fromEntries(scored);
   }
   const loss = (step: number): number =>
     1.4 + 64 / (16 + config.wire.latent_len) / 4 + 3.4 * Math.exp(-step / 90) + 0.2 * noise(step, seed);

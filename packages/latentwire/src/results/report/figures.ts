@@ -49,7 +49,7 @@ export function reportFigures(inputs: FigureInputs): ReportFigure[] {
   return [
     ...lossFigures(inputs.document),
     ...perModel,
-    ...ablationFigure(inputs),
+    ...ablationFigures(inputs),
     ...timeFigures(inputs.document),
   ];
 }
@@ -132,24 +132,28 @@ function gridPlace(method: MethodSummary): { readonly latents: number; readonly 
   return { latents: Number(wire?.latent_len), width: Number(wire?.d_z) };
 }
 
-function ablationFigure({ ablation }: FigureInputs): ReportFigure[] {
-  if (ablation === undefined || ablation.contrasts.length === 0) return [];
-  return [
-    {
-      id: 'ablation',
-      caption:
-        'Change of F1 when a part is taken away, paired by question. Bars: difference; lines: 95 % intervals; coloured: p < 0.05 after correction (Holm).',
+/** One figure per frozen model: names of two parts and of models would not fit beside the bars. */
+function ablationFigures({ ablation, methods }: FigureInputs): ReportFigure[] {
+  if (ablation === undefined) return [];
+  const modelOf = new Map(methods.map(({ method, model }) => [method, model]));
+  const models = [...new Set(ablation.contrasts.map(({ method }) => modelOf.get(method)!))];
+  return models.map((model) => {
+    const several = models.length > 1;
+    const contrasts = ablation.contrasts.filter(({ method }) => modelOf.get(method) === model);
+    return {
+      id: `ablation${several ? `-${slug(model)}` : ''}`,
+      caption: `Change of F1${several ? ` of ${model}` : ''} when a part is taken away, paired by question. Bars: difference; lines: 95 % intervals; coloured: p < 0.05 after correction (Holm).`,
       spec: ablationBars(
-        ablation.contrasts.map(({ method, comparison, significant }) => ({
-          label: ablation.labels.get(method) ?? method,
+        contrasts.map(({ method, comparison, significant }) => ({
+          label: (ablation.labels.get(method) ?? method).replace(` · ${model}`, ''),
           difference: comparison.difference,
           low: comparison.ci.low,
           high: comparison.ci.high,
           significant,
         })),
       ),
-    },
-  ];
+    };
+  });
 }
 
 /** The cells of the grid in parts of as many lines as can be told apart: one figure per width. */

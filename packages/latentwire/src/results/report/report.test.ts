@@ -35,6 +35,27 @@ describe('the tables', () => {
     expect(numbers).toBeGreaterThan(80);
   });
 
+  it('have rows and figures of each model where several read the wire', async () => {
+    const plan = SYNTHETIC_PLAN.replace('[hub/reader]', '[hub/one, hub/two-1.5]')
+      .replace('[42, 123, 456]', '[42, 123]')
+      .replace('[16, 32, 48, 64]', '[16, 32]')
+      .replace('[128, 256, 512]', '[256]')
+      .replace(/ {2}- name: samples[\s\S]*/, '');
+    writeFileSync(within('two.yaml'), plan);
+    writeSyntheticExperiment(within('two.yaml'), within('two'), 24);
+    const two = await buildReport(aggregateRuns(within('two')), within('two-report'), { resamples: 200 });
+    const { rows, wrong } = recomputeMainTable(within('two-report', 'tables', 'main.tex'), within('two'));
+    expect(wrong).toEqual([]);
+    expect(rows).toBe(14);
+    const names = two.figures.map((stem) => path.basename(stem));
+    expect(names).toEqual(
+      expect.arrayContaining(['f1-grid-one', 'f1-grid-two-1-5', 'f1-bytes-one', 'ablation-one']),
+    );
+    expect(readFileSync(within('two-report', 'tables', 'ablation.tex'), 'utf8')).toContain(
+      'no adapter $\\cdot$ two-1.5 &',
+    );
+  });
+
   it('and a wrong digit would be found', () => {
     const file = within('report', 'tables', 'main.tex');
     const spoilt = within('spoilt.tex');
