@@ -24,13 +24,16 @@ export interface ReportTable {
 }
 
 const MISSING = '–';
+/** Columns of a table that fit one column of a paper. */
+const ONE_COLUMN = 5;
 
-/** A `table` environment; needs \usepackage{booktabs}. Sources stand as comments at the ends of lines. */
+/** For \usepackage{booktabs}; wide tables span both columns. Sources stand as comments at the ends of lines. */
 export function latexTable(table: ReportTable): string {
   const { columns, rows, notes } = table;
+  const environment = columns.length > ONE_COLUMN ? 'table*' : 'table';
   const lines = [
     '% needs \\usepackage{booktabs}',
-    '\\begin{table}',
+    `\\begin{${environment}}`,
     '  \\centering',
     '  \\small',
     `  \\caption{${latex(table.caption)}}`,
@@ -59,7 +62,7 @@ export function latexTable(table: ReportTable): string {
       `  \\begin{minipage}{\\linewidth}\\footnotesize ${notes.map(latex).join(' ')}\\end{minipage}`,
     );
   }
-  lines.push('\\end{table}', '');
+  lines.push(`\\end{${environment}}`, '');
   return lines.join('\n');
 }
 
