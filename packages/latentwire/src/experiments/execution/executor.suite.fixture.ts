@@ -51,7 +51,7 @@ export function executorSuite(
       const { executor, attempt } = setUp('fails');
       const { code, lastLine } = await executor.start(attempt(0))!.ended;
       expect(code).not.toBe(0);
-      expect(lastLine).toContain('it broke');
+      expect(lastLine).toMatch(/^(?:error: )?it broke$/);
     });
 
     it('has room until its places are taken, and again when one is free', async () => {

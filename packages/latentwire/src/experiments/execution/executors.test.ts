@@ -17,7 +17,7 @@ const planFile = (): string => {
 };
 const SHELL: Readonly<Record<Work, string>> = {
   'ends well': 'true',
-  fails: 'echo it broke; exit 1',
+  fails: 'echo error: it broke; echo hint: mend it; exit 1',
   'runs until stopped': 'sleep 60',
 };
 

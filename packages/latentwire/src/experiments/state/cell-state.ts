@@ -155,10 +155,13 @@ function paceOf(file: string): { readonly step?: number; readonly secondsPerStep
   return { step: last.step, ...(seconds > 0 && Number.isFinite(seconds) && { secondsPerStep: seconds }) };
 }
 
-/** The last line of a text file that is not blank; null when there is none. */
+/** The last words of a program: its `error:` line, which a hint may follow, else its last line. */
 export function lastLine(file: string): string | null {
-  return lastLines(file).at(-1)?.trim() ?? null;
+  const lines = lastLines(file).slice(-LAST_WORDS);
+  return (lines.findLast((line) => line.startsWith('error: ')) ?? lines.at(-1))?.trim() ?? null;
 }
+
+const LAST_WORDS = 4;
 
 /** Lines at the end of a file, without reading the rest; the first may be cut. */
 function lastLines(file: string): string[] {
