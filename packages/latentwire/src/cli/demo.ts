@@ -14,7 +14,7 @@ const READERS = ['tiny-llama', 'tiny-qwen2'] as const;
  */
 const SETTINGS = {
   'data.dataset': 'facts',
-  'data.samples': 51_200,
+  'data.samples': 44_800,
   'facts.people': 1,
   'facts.each': 2,
   // The bundled models answer little else (assets/README.md).
