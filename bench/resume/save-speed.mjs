@@ -4,7 +4,7 @@
  * Then signal → durable: a loop of short steps is hit by SIGTERM at random moments. Then periodic saves: how long the
  * loop is blocked.
  *
- *   node bench/resume/save-speed.mjs [--device cpu] [--rounds 7] [--signals 40] [--folder DIR] [--no-peer]
+ *   node bench/resume/save-speed.mjs [--device cpu] [--rounds 7] [--signals 40] [--folder DIR] [--sizes 16,135] [--no-peer]
  */
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -24,6 +24,7 @@ const { values: options } = parseArgs({
     signals: { type: 'string', default: '40' },
     folder: { type: 'string', default: tmpdir() },
     name: { type: 'string', default: 'checkpoint-speed' },
+    sizes: { type: 'string', default: '16,135' },
     'no-peer': { type: 'boolean', default: false },
   },
 });
@@ -178,7 +179,7 @@ function blockedShare(trained, saves) {
 
 const peer = options['no-peer'] ? undefined : new PythonPeer(new URL('peer.py', import.meta.url).pathname);
 const results = {};
-for (const millions of [16, 135]) {
+for (const millions of options.sizes.split(',').map(Number)) {
   const trained = trainedTensors(millions * 1e6);
   // The large one takes as long with fewer.
   const few = millions > 100 ? 3 : 1;
