@@ -15,6 +15,7 @@ import { encode } from './encode.js';
 import { evaluate } from './eval.js';
 import { failureOf, formatFailure } from './failure.js';
 import { figures } from './figures.js';
+import { gpu } from './gpu.js';
 import { inspect } from './inspect.js';
 import { logs } from './logs.js';
 import { plan } from './plan.js';
@@ -46,6 +47,7 @@ export const commands: readonly CliCommand[] = [
   run,
   status,
   logs,
+  gpu,
   aggregate,
   slurm,
   query,

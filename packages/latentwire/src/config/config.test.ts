@@ -139,6 +139,7 @@ describe('the public surface', () => {
         "evaluation.eval_modes | --eval-modes | list = []",
         "evaluation.measure_latency | --measure-latency | toggle = false",
         "system.device | --device | text = "auto"",
+        "system.disable_gpu_monitor | --disable-gpu-monitor | toggle = false",
         "system.disable_graphs | --disable-graphs | toggle = false",
         "system.deterministic | --deterministic | toggle = false",
         "run.seed | --seed | integer = 42",

@@ -394,6 +394,9 @@ export const runConfigSchema = z.strictObject({
       pattern: /^(?:auto|cpu|cuda(?::\d{1,3})?)$/,
       expectation: 'auto, cpu, cuda or cuda:N',
     }),
+    disable_gpu_monitor: toggle('do not record what the GPUs do, once a second, while the run works', {
+      operational: true,
+    }),
     disable_graphs: toggle('issue every CUDA kernel on its own instead of launching captured steps'),
     deterministic: toggle('bit-reproducible CUDA kernels only; exact resume on a GPU needs them', {
       operational: true,

@@ -4,6 +4,13 @@ export { type Clock, fileTimestamp, systemClock } from './clock.js';
 export { type DiagnosticsRow, DiagnosticsWriter, readDiagnostics, type StepRecord } from './diagnostics.js';
 export { collectEnvironment, type Environment, type GpuInfo } from './environment.js';
 export { type FileSystem, ioError, nodeFileSystem } from './file-system.js';
+export {
+  GpuMonitor,
+  type GpuMonitorOptions,
+  type GpuSummary,
+  readMonitorRows,
+  summariseGpus,
+} from './gpu-monitor/index.js';
 export { Interrupted, Interruption, type SignalNotice, type SignalSource } from './interruption.js';
 export { type JsonRecord, numberOf } from './json.js';
 export { JsonLinesWriter, readJsonLines } from './json-lines.js';

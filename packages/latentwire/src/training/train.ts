@@ -6,6 +6,7 @@ import * as t from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
 import {
+  GpuMonitor,
   Interrupted,
   Interruption,
   type Logger,
@@ -149,6 +150,7 @@ async function withRun(
   );
   let run: Run | undefined;
   let session: Session | undefined;
+  let monitor: GpuMonitor | undefined;
   try {
     run = await openRun(name, {
       ...{ root, config, torch: t.addonInfo().torch, mayChange },
@@ -161,6 +163,9 @@ async function withRun(
       async open() {
         if (config.system.deterministic) t.setDeterministic(true);
         session ??= await openSession(config, logger, () => interruption.check());
+        if (session.device !== 'cpu' && !config.system.disable_gpu_monitor) {
+          monitor ??= new GpuMonitor({ logs: paths.logs });
+        }
         interruption.check();
         return session;
       },
@@ -182,6 +187,7 @@ async function withRun(
     throw error;
   } finally {
     if (session !== undefined) closeSession(session);
+    monitor?.stop();
     run?.close();
     t.unwatchSignals();
   }
