@@ -27,9 +27,15 @@ export function shareLists(lists: readonly (ArrayLike<number> | null)[]): Shared
   return { values, starts, lengths };
 }
 
-/** All lists, as views; null where there is none. */
+/** All lists, as views; null where there is none. A list that stands at several places is one view. */
 export function sharedViews({ values, starts, lengths }: SharedLists): (Int32Array | null)[] {
-  return Array.from(lengths, (length, i) =>
-    length < 0 ? null : values.subarray(starts[i]!, starts[i]! + length),
-  );
+  const views = new Map<string, Int32Array>();
+  return Array.from(lengths, (length, i) => {
+    if (length < 0) return null;
+    const start = starts[i]!;
+    const key = `${start} ${length}`;
+    const view = views.get(key) ?? values.subarray(start, start + length);
+    views.set(key, view);
+    return view;
+  });
 }
