@@ -1,11 +1,9 @@
 import type * as t from '@latentwire/torch';
 import { describe, expect, it } from 'vitest';
-import { teacherTargets } from '../objective/index.js';
 import { wireOptimizer } from './optimizer.js';
-import type { PreparedData } from './prepare.js';
 import { type StepOptions, trainStep } from './step.js';
 import { StepLauncher } from './step-launcher.js';
-import { tinySession } from './tiny-session.fixture.js';
+import { tinySession, withTeachers } from './tiny-session.fixture.js';
 
 const weights = {
   alignment: 0.2,
@@ -18,20 +16,6 @@ const weights = {
 };
 const rates = { lr: 1e-4, encoderLr: 1e-5, weightDecay: 0.01 };
 const MULTIPLES = { texts: 8, positions: 8, targets: 16 };
-
-async function withTeachers(data: PreparedData): Promise<PreparedData> {
-  const readers = [];
-  for (const reader of data.readers) {
-    const rows = reader.targets.map((target, i) => ({ prompt: reader.texts![i]!, target }));
-    const teacher = await teacherTargets(reader.reader.model, rows, {
-      plan: { positions: 2, topK: 5, tau: 2 },
-      folder: null,
-      identity: { model: '', tokenizer: '' },
-    });
-    readers.push({ ...reader, teacher });
-  }
-  return { ...data, readers };
-}
 
 /** Weights and losses after some steps on changing examples, with changing weights of the terms. */
 async function run(launched: boolean, readers: number, settings: Record<string, unknown> = {}) {

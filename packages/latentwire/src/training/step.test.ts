@@ -1,12 +1,10 @@
 import * as t from '@latentwire/torch';
 import { describe, expect, it } from 'vitest';
-import { teacherTargets } from '../objective/index.js';
 import { encoderBatch } from '../wire/index.js';
 import { wireOptimizer } from './optimizer.js';
-import type { PreparedData } from './prepare.js';
 import type { StageWeights } from './stages.js';
 import { type StepOptions, type StepResult, trainStep } from './step.js';
-import { tinySession } from './tiny-session.fixture.js';
+import { tinySession, withTeachers } from './tiny-session.fixture.js';
 
 const weights: StageWeights = {
   alignment: 0.2,
@@ -24,21 +22,6 @@ const options: StepOptions = {
   continues: (i) => i % 3 === 0,
 };
 const rates = { lr: 1e-2, encoderLr: 1e-3, weightDecay: 0.01 };
-
-/** The data with the distributions of readers that read some text. */
-async function withTeachers(data: PreparedData): Promise<PreparedData> {
-  const readers = [];
-  for (const reader of data.readers) {
-    const rows = reader.targets.map((target, i) => ({ prompt: reader.texts![i]!, target }));
-    const teacher = await teacherTargets(reader.reader.model, rows, {
-      plan: { positions: 2, topK: 5, tau: 2 },
-      folder: null,
-      identity: { model: '', tokenizer: '' },
-    });
-    readers.push({ ...reader, teacher });
-  }
-  return { ...data, readers };
-}
 
 interface Outcome {
   readonly weights: Map<string, number[]>;

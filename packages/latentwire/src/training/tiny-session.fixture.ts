@@ -4,6 +4,7 @@ import { applyAssignments } from '../config/index.js';
 import type { ModelConfig } from '../models/config/index.js';
 import { LanguageModel, namedWeights } from '../models/decoder/index.js';
 import type { Tokenizer } from '../models/tokenizer/index.js';
+import { teacherTargets } from '../objective/index.js';
 import { initialiseDecoder } from '../pretraining/initialise.js';
 import {
   buildWire,
@@ -136,3 +137,18 @@ function tinySource(model: LanguageModel): EncoderSource {
 const noTokenizer = {
   encodeBatch: () => Promise.reject(new Error('the tiny model has no tokenizer')),
 } as unknown as Tokenizer;
+
+/** The data with the distributions of readers that read some text. */
+export async function withTeachers(data: PreparedData): Promise<PreparedData> {
+  const readers = [];
+  for (const reader of data.readers) {
+    const rows = reader.targets.map((target, i) => ({ prompt: reader.texts![i]!, target }));
+    const teacher = await teacherTargets(reader.reader.model, rows, {
+      plan: { positions: 2, topK: 5, tau: 2 },
+      folder: null,
+      identity: { model: '', tokenizer: '' },
+    });
+    readers.push({ ...reader, teacher });
+  }
+  return { ...data, readers };
+}
