@@ -20,7 +20,11 @@ const SETTINGS = {
   // The bundled models answer little else (assets/README.md).
   'facts.questions': 'attribute',
   'wire.latent_ratio': 4.5,
-  'wire.d_z': 64,
+  'wire.d_z': 32,
+  // A message of 50 to 60 bytes, smaller than the text that it stands for.
+  'wire.bits': 2,
+  'wire.group': 0,
+  'wire.bits_start': 0.7,
   'adapter.hidden': 256,
   'adapter.disable_calibration': true,
   'objective.kd_weight': 0,
