@@ -1,9 +1,6 @@
 /** What benchmarks print and save: medians of interleaved rounds, ratios, and the machine they came from. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { addonInfo, getNumThreads } from '@latentwire/torch';
+import { saveResult } from './save-result.mjs';
 
 /** @param {number[]} values */
 export function median(values) {
@@ -23,20 +20,5 @@ export const geometricMean = (values) =>
   Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
 
 /** Writes `bench/results/<name>.json` with the setting of the run. @param {string} name @param {object} result */
-export function save(name, result) {
-  const folder = fileURLToPath(new URL('results/', import.meta.url));
-  mkdirSync(folder, { recursive: true });
-  const commit = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).stdout?.trim();
-  const setting = {
-    date: new Date().toISOString(),
-    commit,
-    cpu: cpus()[0]?.model.trim(),
-    cores: cpus().length,
-    threads: getNumThreads(),
-    node: process.version,
-    torch: addonInfo().torch,
-  };
-  const file = `${folder}${name}.json`;
-  writeFileSync(file, `${JSON.stringify({ name, setting, ...result }, null, 2)}\n`);
-  console.log(`saved ${file}`);
-}
+export const save = (name, result) =>
+  saveResult(name, result, { threads: getNumThreads(), torch: addonInfo().torch });

@@ -2,12 +2,19 @@
  * One optimiser step of latent-prefix training against a frozen decoder, the same work as the PyTorch peer: pooled text
  * states -> latents -> adapter -> frozen decoder on [latents | anchor | answer], cross-entropy on the answer and KD on its
  * first K tokens from a cached teacher, gradient of encoder and adapter, clip, AdamW.
- * Prints one JSON line per model and way (plain, graph). Usage: node bench/gpu/step.mjs [--models a,b] [--ways plain,graph]
+ * Ways: plain (operators issued one by one) and graph (captured), both with our fused kernels; with `-unfused`, torch's own
+ * operators. With --peer, the step of peer.py (eager and compiled) runs in the same call, and the ratio is printed. One JSON
+ * line per model and way; all of them go to bench/results/NAME.json.
+ *
+ *   node bench/gpu/step.mjs [--models a,b] [--ways plain,graph] [--peer python3] [--device cuda] [--name gpu-step]
  */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as t from '@latentwire/torch';
 import { answerTerms } from '../../packages/latentwire/dist/objective/index.js';
 import { compose, poolWindows } from '../../packages/latentwire/dist/wire/index.js';
+import { save } from '../report.mjs';
 import { randomModel } from './shapes.mjs';
 
 const { values: o } = parseArgs({
@@ -17,6 +24,8 @@ const { values: o } = parseArgs({
     device: { type: 'string', default: 'cuda' },
     batch: { type: 'string', default: '64' },
     steps: { type: 'string', default: '20' },
+    peer: { type: 'string', default: '' },
+    name: { type: 'string', default: 'gpu-step' },
   },
 });
 const device = t.parseDevice(o.device);
@@ -42,6 +51,7 @@ class Wire extends t.nn.Module {
 
 function bench(name, way) {
   t.manualSeed(0);
+  t.nn.setFusedKernels(!way.endsWith('-unfused'));
   const model = randomModel(name, device, dtype);
   const { hiddenSize: d, vocabSize: V } = model.config;
   const generator = new t.Generator('cpu', 1);
@@ -77,7 +87,7 @@ function bench(name, way) {
     statistics: null,
     share: 1,
   };
-  const steps = new t.cuda.RecordedSteps({ mode: way === 'graph' ? 'capture' : 'off' });
+  const steps = new t.cuda.RecordedSteps({ mode: way.startsWith('graph') ? 'capture' : 'off' });
   t.optim.allocateGradients(params);
   const body = () =>
     t.scope(() => {
@@ -124,7 +134,7 @@ function bench(name, way) {
     losses: [losses[0], losses[5], losses.at(-1)],
     counts: steps.counts,
   };
-  console.log(JSON.stringify(row));
+  print(row);
   steps.dispose();
   adamw.dispose();
   wire.dispose();
@@ -133,4 +143,33 @@ function bench(name, way) {
   if (device !== 'cpu') t.emptyCache(device);
 }
 
-for (const name of o.models.split(',')) for (const way of o.ways.split(',')) bench(name, way);
+/** The same step in PyTorch and transformers. */
+function benchPeer(name, mode) {
+  const script = fileURLToPath(new URL('peer.py', import.meta.url));
+  const { stdout, status } = spawnSync(o.peer, [script, name, mode, o.device, o.batch, o.steps], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`the peer ended with ${status}`);
+  print(JSON.parse(stdout.trim().split('\n').at(-1)));
+}
+
+const rows = [];
+function print(row) {
+  rows.push(row);
+  console.log(JSON.stringify(row));
+}
+
+for (const name of o.models.split(',')) {
+  for (const way of o.ways.split(',')) bench(name, way);
+  if (o.peer !== '') for (const mode of ['eager', 'compile']) benchPeer(name, mode);
+  const fastest = (peer) =>
+    Math.max(
+      0,
+      ...rows
+        .filter((row) => row.model === name && row.way.startsWith('peer') === peer)
+        .map((row) => row.samples_per_s),
+    );
+  if (o.peer !== '') console.log(`${name}: ours / peer ${(fastest(false) / fastest(true)).toFixed(2)}`);
+}
+save(o.name, { device, rows });

@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as own from '../../packages/stats/dist/special/index.js';
-import { save } from './save.mjs';
+import { saveResult } from '../save-result.mjs';
 
 const { values: options } = parseArgs({ options: { modules: { type: 'string' } } });
 const golden = JSON.parse(
@@ -67,4 +67,4 @@ for (const [library, functions] of Object.entries(libraries)) {
     );
   }
 }
-save('stats-accuracy', result);
+saveResult('stats-accuracy', result);

@@ -19,7 +19,7 @@ import {
   Simulation,
 } from '../../packages/stats/dist/calibration/index.js';
 import { binomial, power } from '../../packages/stats/dist/index.js';
-import { save } from './save.mjs';
+import { saveResult } from '../save-result.mjs';
 
 const SAVED = new URL('../results/stats-calibration.json', import.meta.url);
 
@@ -161,7 +161,7 @@ async function main() {
   const misses = [...rows.values()].filter((row) => !row.holds && row.claim !== 'report');
   console.log(`${rows.size} scenarios, ${missed.length} repeated, ${misses.length} miss`);
   if (options.only === '' && options.name === '')
-    save('stats-calibration', {
+    saveResult('stats-calibration', {
       simulations,
       null: of('null'),
       coverage: of('coverage'),

@@ -8,8 +8,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bootstrapCI, compareScores, formatReport } from '../../packages/stats/dist/index.js';
+import { saveResult } from '../save-result.mjs';
 import { pair, table } from './data.mjs';
-import { save } from './save.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -131,4 +131,4 @@ for (const threads of [2, 1]) {
   };
 }
 console.log('report of 5 methods on 7 metrics', JSON.stringify(result.report, null, 1));
-save('stats-speed', result);
+saveResult('stats-speed', result);

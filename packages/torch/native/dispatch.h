@@ -232,9 +232,8 @@ napi_value call(napi_env env, napi_callback_info info) {
   std::string message;
   try {
     Arguments args(env, info);
-    TapeState& tape = tape_state();
-    if (tape.mode != TapeMode::kOff && tape.mode != TapeMode::kRecord) {
-      if (tape.mode == TapeMode::kWalk) return tape_walk(env, reinterpret_cast<const void*>(&call<discard>), args);
+    if (tape_mode != TapeMode::kOff && tape_mode != TapeMode::kRecord) {
+      if (tape_mode == TapeMode::kWalk) return tape_walk(env, reinterpret_cast<const void*>(&call<discard>), args);
       throw TapeMismatch("the recorded step and this one differ");
     }
     int64_t id = get_int(env, args[0], "operator");
@@ -273,7 +272,7 @@ napi_value call(napi_env env, napi_callback_info info) {
       }
     }
     stack.clear();
-    if (tape.mode == TapeMode::kRecord) tape_record(env, reinterpret_cast<const void*>(&call<discard>), args, result);
+    if (tape_mode == TapeMode::kRecord) tape_record(env, reinterpret_cast<const void*>(&call<discard>), args, result);
     return result;
   } catch (const c10::Error& e) {
     message = e.what_without_backtrace();

@@ -81,7 +81,7 @@ inline at::Tensor allocate_pinned(c10::IntArrayRef shape, at::ScalarType type) {
 /// recordBegin(capture) -> step. Calls from now on are executed (captured, not executed, with `capture`) and noted.
 inline napi_value record_begin(napi_env env, const Arguments& args) {
   TapeState& state = tape_state();
-  if (state.mode != TapeMode::kOff) throw BridgeError("a step is being recorded already");
+  if (tape_mode != TapeMode::kOff) throw BridgeError("a step is being recorded already");
   auto step = std::make_unique<RecordedStep>();
   state.allocate_host = [](c10::IntArrayRef shape, at::ScalarType type) {
     return at::empty(shape, at::TensorOptions().dtype(type));
@@ -97,7 +97,7 @@ inline napi_value record_begin(napi_env env, const Arguments& args) {
 #endif
   }
   state.tape = &step->tape;
-  state.mode = TapeMode::kRecord;
+  tape_mode = TapeMode::kRecord;
   recorded_steps().push_back(std::move(step));
   return make_number(env, static_cast<double>(recorded_steps().size() - 1));
 }
@@ -105,7 +105,7 @@ inline napi_value record_begin(napi_env env, const Arguments& args) {
 /// recordEnd(step): what is still alive of the tensors made inside now belongs to the step.
 inline napi_value record_end(napi_env env, const Arguments& args) {
   RecordedStep& step = recorded_step(env, args[0]);
-  tape_state().mode = TapeMode::kOff;
+  tape_mode = TapeMode::kOff;
   for (double handle : step.tape.owned) handles().own(handle);
 #ifdef LATENTWIRE_CUDA
   if (step.graph) step.graph->capture_end();
@@ -123,7 +123,7 @@ inline void free_step(size_t index) {
 /// recordAbort(step): after an error while recording
 inline napi_value record_abort(napi_env env, const Arguments& args) {
   RecordedStep& step = recorded_step(env, args[0]);
-  tape_state().mode = TapeMode::kOff;
+  tape_mode = TapeMode::kOff;
 #ifdef LATENTWIRE_CUDA
   if (step.graph) {
     try {
@@ -139,24 +139,24 @@ inline napi_value record_abort(napi_env env, const Arguments& args) {
 
 inline napi_value walk_begin(napi_env env, const Arguments& args) {
   TapeState& state = tape_state();
-  if (state.mode != TapeMode::kOff) throw BridgeError("a step is being recorded already");
+  if (tape_mode != TapeMode::kOff) throw BridgeError("a step is being recorded already");
   Tape& tape = recorded_step(env, args[0]).tape;
   tape.next_entry = 0;
   tape.next_upload = 0;
   state.tape = &tape;
-  state.mode = TapeMode::kWalk;
+  tape_mode = TapeMode::kWalk;
   return undefined(env);
 }
 
 /// walkEnd() -> whether the walk reached the end of the tape
 inline napi_value walk_end(napi_env env, const Arguments&) {
-  TapeState& state = tape_state();
-  bool whole = state.mode == TapeMode::kWalk && state.tape->next_entry == state.tape->entries.size();
-  state.mode = TapeMode::kOff;
+  const Tape* tape = tape_state().tape;
+  bool whole = tape_mode == TapeMode::kWalk && tape->next_entry == tape->entries.size();
+  tape_mode = TapeMode::kOff;
   return make_bool(env, whole);
 }
 
-/// launch(step, uploaded): runs the captured work on the data of the last walk (`uploaded`) or of the recording.
+/// launch(step, walked): runs the captured work on the data of the last walk, or else of the recording.
 inline napi_value launch(napi_env env, const Arguments& args) {
   RecordedStep& step = recorded_step(env, args[0]);
   bool walked = get_bool(env, args[1], "walked");

@@ -39,8 +39,10 @@ struct Tape {
 
 enum class TapeMode : uint8_t { kOff, kRecord, kWalk, kBroken };
 
+/// By itself, not in the state below: every operator call asks for it, and a constant needs no check of "made yet?".
+inline thread_local TapeMode tape_mode = TapeMode::kOff;
+
 struct TapeState {
-  TapeMode mode = TapeMode::kOff;
   Tape* tape = nullptr;
   std::vector<double> scratch;
   std::function<at::Tensor(c10::IntArrayRef, at::ScalarType)> allocate_host;
@@ -51,7 +53,7 @@ inline TapeState& tape_state() {
   return state;
 }
 
-inline bool recording() { return tape_state().mode == TapeMode::kRecord; }
+inline bool recording() { return tape_mode == TapeMode::kRecord; }
 
 struct TapeMismatch : BridgeError {
   using BridgeError::BridgeError;
@@ -168,18 +170,17 @@ inline napi_value tape_walk(napi_env env, const void* function, const Arguments&
       }
     }
   }
-  state.mode = TapeMode::kBroken;
+  tape_mode = TapeMode::kBroken;
   throw TapeMismatch("the recorded step and this one differ at call " + std::to_string(i));
 }
 
 /// As `guarded`, for functions that a tape records.
 template <napi_value (*F)(napi_env, const Arguments&)>
 napi_value taped(napi_env env, const Arguments& args) {
-  TapeState& state = tape_state();
-  if (state.mode == TapeMode::kOff) return F(env, args);
+  if (tape_mode == TapeMode::kOff) return F(env, args);
   const void* id = reinterpret_cast<const void*>(F);
-  if (state.mode == TapeMode::kWalk) return tape_walk(env, id, args);
-  if (state.mode == TapeMode::kBroken) return undefined(env);  // unwinding: finally blocks still call
+  if (tape_mode == TapeMode::kWalk) return tape_walk(env, id, args);
+  if (tape_mode == TapeMode::kBroken) return undefined(env);  // unwinding: finally blocks still call
   napi_value result = F(env, args);
   tape_record(env, id, args, result);
   return result;
@@ -188,7 +189,7 @@ napi_value taped(napi_env env, const Arguments& args) {
 /// For functions whose result depends on values: they wait for the device, which a tape must not.
 template <napi_value (*F)(napi_env, const Arguments&)>
 napi_value untaped(napi_env env, const Arguments& args) {
-  if (tape_state().mode == TapeMode::kRecord || tape_state().mode == TapeMode::kWalk) {
+  if (tape_mode == TapeMode::kRecord || tape_mode == TapeMode::kWalk) {
     throw BridgeError("values cannot be read inside a recorded step: read them after it");
   }
   return F(env, args);

@@ -54,13 +54,13 @@ inline napi_value from_bytes(napi_env env, const Arguments& args) {
 
 /// fromBytes inside a walk: the data waits until the last launch has read what it replaces.
 inline napi_value upload(napi_env env, const Arguments& args) {
-  TapeState& state = tape_state();
-  if (state.mode == TapeMode::kWalk) {
+  if (tape_mode == TapeMode::kWalk) {
+    TapeState& state = tape_state();
     napi_value result = tape_walk(env, reinterpret_cast<const void*>(from_bytes), args);
     Upload& upload = state.tape->uploads.at(state.tape->next_upload++);
     Bytes bytes = get_bytes(env, args[0], "data");
     if (bytes.length != upload.host.nbytes()) {
-      state.mode = TapeMode::kBroken;
+      tape_mode = TapeMode::kBroken;
       throw TapeMismatch("host data differs in size from that of the recorded step");
     }
     upload.pending.assign(bytes.data, bytes.data + bytes.length);

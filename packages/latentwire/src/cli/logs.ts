@@ -1,8 +1,9 @@
 /** `latentwire logs`: what a run printed, and with -f what it prints. */
-import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { LatentWireError, nearestName } from '../errors.js';
 import type { CliCommand } from './command.js';
+import { readPart } from './read-part.js';
 
 export const logs: CliCommand = {
   name: 'logs',
@@ -91,7 +92,7 @@ function matches(name: string, wanted: string): boolean {
 
 function tail(file: string, lines: number): { readonly text: string; readonly position: number } {
   const { size } = statSync(file);
-  const text = readFrom(file, Math.max(0, size - 400 * Math.max(1, lines)), size);
+  const text = readPart(file, Math.max(0, size - 400 * Math.max(1, lines)), size);
   return {
     text: text
       .split(/(?<=\n)/)
@@ -99,16 +100,6 @@ function tail(file: string, lines: number): { readonly text: string; readonly po
       .join(''),
     position: size,
   };
-}
-
-function readFrom(file: string, from: number, to: number): string {
-  const fd = openSync(file, 'r');
-  try {
-    const bytes = Buffer.alloc(Math.max(0, to - from));
-    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, from));
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** `latest.log` becomes the log of the next attempt: a shorter or another file is read from its start. */
@@ -126,7 +117,7 @@ async function followFile(
     if (now !== undefined) {
       if (now.ino !== inode || now.size < at) at = 0;
       inode = now.ino;
-      if (now.size > at) print(readFrom(file, at, now.size));
+      if (now.size > at) print(readPart(file, at, now.size));
       at = now.size;
     }
     if (last) return;

@@ -1,9 +1,10 @@
 /** `latentwire slurm`: batch scripts and jobs. */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import os from 'node:os';
 import { LatentWireError, nearestName } from '../errors.js';
 import type { JobRecord, JobSpec, SlurmQueue } from '../experiments/slurm/index.js';
 import type { CliCommand, CommandCall, CommandResult } from './command.js';
+import { readPart } from './read-part.js';
 
 interface SlurmOptions {
   readonly profile?: string;
@@ -204,15 +205,5 @@ async function followJob(queue: SlurmQueue, id: string, file: string, position: 
     at = size;
     if (ended) return;
     await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-}
-
-function readPart(file: string, from: number, to: number): string {
-  const fd = openSync(file, 'r');
-  try {
-    const bytes = Buffer.alloc(Math.max(0, to - from));
-    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, from));
-  } finally {
-    closeSync(fd);
   }
 }

@@ -80,7 +80,7 @@ const LOSS_WINDOW = 100;
 /** Trains, writes the folder, and measures the model as it was written. */
 export async function pretrain(options: PretrainOptions): Promise<PretrainResult> {
   const design = modelDesign(options.design);
-  const { folder, device, logger } = options;
+  const { folder, device } = options;
   if (existsSync(path.join(folder, WEIGHTS_FILE))) {
     throw new LatentWireError(`expected a folder without a model, got ${folder} with ${WEIGHTS_FILE}`, {
       code: 'input',

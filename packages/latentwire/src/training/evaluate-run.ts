@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import * as t from '@latentwire/torch';
 import {
   type BaselineRows,
   baselineRows,
@@ -229,15 +230,15 @@ async function readerContextTokens(
 /** What predictions are a function of: an evaluation of another identity starts anew. */
 function identityOf(session: Session, data: PreparedData, modes: readonly AnswerMode[]): string {
   const { config, wire, readers, device } = session;
-  const weights = createHash('sha256');
-  for (const [name, tensor] of wire.stateDict()) weights.update(name).update(tensor.toBytes());
+  const weights = [...wire.stateDict()];
+  const digests = t.tensorDigests(weights.map(([, tensor]) => tensor));
   const settings = { model: config.model, encoder: config.encoder, wire: config.wire, run: config.run.seed };
   const { eval_batch_size, expansion, max_new_tokens } = config.evaluation;
   const document = {
     ...{ settings, eval_batch_size, expansion, max_new_tokens, modes, device },
     readers: readers.map(({ name }) => name),
     examples: digestExamples(data.examples),
-    weights: weights.digest('hex'),
+    weights: weights.map(([name], i) => [name, t.digestText(digests[i]!)]),
   };
   return createHash('sha256').update(canonicalJson(document)).digest('hex');
 }

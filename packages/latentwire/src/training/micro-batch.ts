@@ -9,6 +9,7 @@ import {
   type EncoderBatch,
   encoderBatch,
   type LatentLayout,
+  roundUp,
   type Segment,
   type ShapeMultiples,
 } from '../wire/index.js';
@@ -192,14 +193,9 @@ function keyOf(
       shape(r.answers?.composed ?? null),
       r.answers?.teacher?.targets.length ?? null,
       shape(r.reading),
-      r.texts && encoderBatchShape(r.texts, multiples.texts),
+      r.texts && roundUp(extremes(r.texts.map(({ length }) => length))[1], multiples.texts),
     ]),
   ]);
-}
-
-function encoderBatchShape(texts: readonly Int32Array[], multiple: number | undefined): unknown {
-  const { batch, length } = encoderBatch(texts, multiple);
-  return [batch, length];
 }
 
 export function pick(counts: ArrayLike<number>, places: Int32Array): Int32Array {

@@ -1,5 +1,6 @@
 /** One optimiser step: forward and backward of its micro-batches, clip, AdamW. The atomic event of a run. */
 import * as t from '@latentwire/torch';
+import { answerTermNames } from '../objective/index.js';
 import type { LatentWire } from '../wire/index.js';
 import { hasAnswers, type StepShape } from './micro-batch.js';
 import { addMicroBatch, type TermSums } from './micro-batch-loss.js';
@@ -113,33 +114,21 @@ function readSums(
 ): Pick<StepResult, 'loss' | 'terms' | 'gradNorm'> {
   const scalars = t.stack([sums.reading, sums.alignment, norm.to({ dtype: 'float32' })]);
   const values = t.cat([sums.answer, scalars]).toArray();
-  const [answer, firstToken, kToken, kd, manifold, reading, alignment, gradNorm] = values as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const names = [...answerTermNames, 'reconstruction', 'alignment'] as const;
+  const value = Object.fromEntries(names.map((name, n) => [name, values[n]!])) as Record<
+    keyof StageWeights,
+    number
+  >;
   const answers = hasAnswers(weights);
   const terms: StepTerms = {
-    answer_loss: answers ? answer : null,
-    first_token_loss: answers ? firstToken : null,
-    k_token_loss: answers ? kToken : null,
-    kd_loss: weights.kd > 0 ? kd : null,
-    manifold_loss: weights.manifold > 0 ? manifold : null,
-    alignment_loss: weights.alignment > 0 ? alignment : null,
-    reconstruction_loss: weights.reconstruction > 0 ? reading : null,
+    answer_loss: answers ? value.answer : null,
+    first_token_loss: answers ? value.firstToken : null,
+    k_token_loss: answers ? value.kToken : null,
+    kd_loss: weights.kd > 0 ? value.kd : null,
+    manifold_loss: weights.manifold > 0 ? value.manifold : null,
+    alignment_loss: weights.alignment > 0 ? value.alignment : null,
+    reconstruction_loss: weights.reconstruction > 0 ? value.reconstruction : null,
   };
-  const loss =
-    weights.answer * answer +
-    weights.firstToken * firstToken +
-    weights.kToken * kToken +
-    weights.kd * kd +
-    weights.manifold * manifold +
-    weights.alignment * alignment +
-    weights.reconstruction * reading;
-  return { loss, terms, gradNorm };
+  const loss = names.reduce((sum, name) => sum + weights[name] * value[name], 0);
+  return { loss, terms, gradNorm: values[names.length]! };
 }

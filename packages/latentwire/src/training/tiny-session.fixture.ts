@@ -3,7 +3,6 @@ import * as t from '@latentwire/torch';
 import { applyAssignments } from '../config/index.js';
 import type { ModelConfig } from '../models/config/index.js';
 import { LanguageModel, namedWeights } from '../models/decoder/index.js';
-import type { Tokenizer } from '../models/tokenizer/index.js';
 import { teacherTargets } from '../objective/index.js';
 import { initialiseDecoder } from '../pretraining/initialise.js';
 import {
@@ -14,34 +13,10 @@ import {
   type Reader,
   type WireConfig,
 } from '../wire/index.js';
+import { noTokenizer, tinyModelConfig } from '../wire/tiny-model.fixture.js';
 import type { PreparedData } from './prepare.js';
 
-export const tinyConfig: ModelConfig = {
-  family: 'llama',
-  hiddenSize: 16,
-  layers: 2,
-  heads: 2,
-  kvHeads: 1,
-  headDim: 8,
-  intermediateSize: 32,
-  vocabSize: 32,
-  rmsNormEps: 1e-6,
-  activation: 'silu',
-  rope: { theta: 10_000, scaling: { kind: 'none' } },
-  localRope: null,
-  layerAttention: ['full', 'full'],
-  slidingWindow: null,
-  tiedEmbeddings: true,
-  attentionBias: false,
-  qkNorm: false,
-  normPlusOne: false,
-  postNorms: false,
-  embeddingScale: 1,
-  attentionScale: 1 / Math.sqrt(8),
-  maxPositions: 256,
-  bosId: null,
-  eosIds: [1],
-};
+export const tinyConfig: ModelConfig = { ...tinyModelConfig, vocabSize: 32 };
 
 export const LATENTS = 3;
 
@@ -133,10 +108,6 @@ function wireConfig(settings: Readonly<Record<string, unknown>>): WireConfig {
 function tinySource(model: LanguageModel): EncoderSource {
   return { tokenizer: noTokenizer, model, device: 'cpu', computeDtype: 'float32' };
 }
-
-const noTokenizer = {
-  encodeBatch: () => Promise.reject(new Error('the tiny model has no tokenizer')),
-} as unknown as Tokenizer;
 
 /** The data with the distributions of readers that read some text. */
 export async function withTeachers(data: PreparedData): Promise<PreparedData> {

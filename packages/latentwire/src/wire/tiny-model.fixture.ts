@@ -7,7 +7,7 @@ import { initialiseDecoder } from '../pretraining/initialise.js';
 
 export const VOCABULARY = 40;
 
-const config: ModelConfig = {
+export const tinyModelConfig: ModelConfig = {
   family: 'llama',
   hiddenSize: 16,
   layers: 2,
@@ -36,7 +36,7 @@ const config: ModelConfig = {
 
 /** Frozen, and with weights so large that attention moves something, as in a trained model. */
 export function tinyModel(seed: number, changes: Partial<ModelConfig> = {}): LanguageModel {
-  const own = { ...config, ...changes };
+  const own = { ...tinyModelConfig, ...changes };
   const weights = initialiseDecoder(own, new t.Generator('cpu', seed));
   t.noGrad(() => {
     for (const tensor of namedWeights(weights).values()) {

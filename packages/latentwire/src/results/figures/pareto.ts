@@ -3,7 +3,7 @@
  * The vertical rule at 1 says "as large as the text".
  */
 import { INTERVAL_NOTE, percentPoint, seriesEncoding } from './marks.js';
-import { type FigureSpec, PLOT_WIDTH, palette } from './theme.js';
+import { type FigureSpec, f1Axis, PLOT_WIDTH, palette } from './theme.js';
 
 export interface ParetoPoint {
   /** What the point is; one colour and shape each. */
@@ -32,13 +32,6 @@ export function pareto(
     scale: { type: 'log' as const, domain, nice: false },
     axis: { grid: false, values: ticksOf(domain as [number, number]), format: '~g' },
   };
-  const y = {
-    field: 'f1',
-    type: 'quantitative' as const,
-    title: 'F1 (%)',
-    axis: { tickCount: 5 },
-    scale: { zero: true },
-  };
   const floor = options.floor;
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
@@ -60,7 +53,7 @@ export function pareto(
             {
               data: { values: [{ f1: 100 * floor }] },
               mark: { type: 'rule' as const, color: palette.grey, strokeDash: [4, 3] },
-              encoding: { y },
+              encoding: { y: f1Axis },
             },
             {
               data: { values: [{ f1: 100 * floor, label: 'no context' }] },
@@ -74,13 +67,13 @@ export function pareto(
                 fontSize: 10,
                 color: '#555555',
               },
-              encoding: { x: { value: 0 }, y, text: { field: 'label' } },
+              encoding: { x: { value: 0 }, y: f1Axis, text: { field: 'label' } },
             },
           ]),
       {
         data: { values: front },
         mark: { type: 'line', color: palette.ink, strokeWidth: 1, interpolate: 'linear' },
-        encoding: { x, y },
+        encoding: { x, y: f1Axis },
       },
       {
         data: {
@@ -102,7 +95,7 @@ export function pareto(
           },
           {
             mark: { type: 'point', filled: true, size: 46, opacity: 1 },
-            encoding: { x, y, ...seriesEncoding('series', names) },
+            encoding: { x, y: f1Axis, ...seriesEncoding('series', names) },
           },
         ],
       },

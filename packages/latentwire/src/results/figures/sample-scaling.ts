@@ -1,6 +1,6 @@
 /** F1 by number of training examples, with a straight line in the logarithm where three sizes or more allow it. */
 import { INTERVAL_NOTE, percentPoint } from './marks.js';
-import { type FigureSpec, PLOT_WIDTH, palette } from './theme.js';
+import { type FigureSpec, f1Axis, PLOT_WIDTH, palette } from './theme.js';
 
 export interface SamplePoint {
   readonly samples: number;
@@ -57,13 +57,6 @@ export function sampleScaling(
     },
     axis: { grid: false, values: sorted.map(({ samples }) => samples), format: '.3~s', labelOverlap: true },
   };
-  const y = {
-    field: 'f1',
-    type: 'quantitative' as const,
-    title: 'F1 (%)',
-    axis: { tickCount: 5 },
-    scale: { zero: true },
-  };
   const text = options.text;
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
@@ -80,7 +73,7 @@ export function sampleScaling(
             {
               data: { values: [{ f1: 100 * text }] },
               mark: { type: 'rule' as const, strokeDash: [4, 3], color: palette.grey },
-              encoding: { y },
+              encoding: { y: f1Axis },
             },
             {
               data: { values: [{ f1: 100 * text, label: 'full text' }] },
@@ -92,13 +85,13 @@ export function sampleScaling(
                 fontSize: 10,
                 color: '#555555',
               },
-              encoding: { x: { value: PLOT_WIDTH }, y, text: { field: 'label' } },
+              encoding: { x: { value: PLOT_WIDTH }, y: f1Axis, text: { field: 'label' } },
             },
           ]),
       {
         data: { values: line },
         mark: { type: 'line', color: palette.orange, strokeWidth: 1.4 },
-        encoding: { x, y },
+        encoding: { x, y: f1Axis },
       },
       {
         data: { values: sorted.map((point) => ({ ...percentPoint(point), samples: point.samples })) },
@@ -109,7 +102,7 @@ export function sampleScaling(
           },
           {
             mark: { type: 'point', filled: true, size: 46, opacity: 1, color: palette.blue },
-            encoding: { x, y },
+            encoding: { x, y: f1Axis },
           },
         ],
       },

@@ -72,6 +72,15 @@ export const theme: Config = {
   header: { labelFontSize: 10, labelFontWeight: 600, labelColor: palette.ink, titleFontSize: 10 },
 };
 
+/** Vertical axis of F1 in percent, from 0. */
+export const f1Axis = {
+  field: 'f1',
+  type: 'quantitative' as const,
+  title: 'F1 (%)',
+  axis: { tickCount: 5 },
+  scale: { zero: true },
+};
+
 /** Cuts a long name in the middle, so that it does not widen a figure. */
 export function shorten(text: string, longest = 40): string {
   if (text.length <= longest) return text;
