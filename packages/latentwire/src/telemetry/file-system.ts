@@ -42,8 +42,8 @@ const REASONS: Readonly<Record<string, readonly [reason: string, hint: string]>>
   EDQUOT: ['the disk quota is used up', 'free space within your quota, then continue the run'],
   EIO: ['the disk reports an error', 'check the disk or the network file system'],
   EROFS: ['the file system is read-only', 'choose another folder with --save-dir'],
-  EACCES: ['no permission', 'choose another folder with --save-dir'],
-  EPERM: ['no permission', 'choose another folder with --save-dir'],
+  EACCES: ['no permission', 'make it writable for you, or choose another folder with --save-dir'],
+  EPERM: ['no permission', 'make it writable for you, or choose another folder with --save-dir'],
   ENOTDIR: ['a file is in place of a folder', 'choose another folder with --save-dir'],
   EMFILE: ['too many open files', 'raise the limit (ulimit -n)'],
 };

@@ -71,17 +71,23 @@ export class CheckpointSaver {
     return this.budget(state) / this.#bytesPerSecond + 0.5;
   }
 
-  /** @throws LatentWireError `io` when a second checkpoint would not fit beside the first */
+  /** @throws LatentWireError `io` when nothing can be written there, or a second checkpoint would not fit beside the first */
   requireSpace(state: CheckpointState): void {
     const bytes = this.budget(state);
-    const { bavail, bsize } = fs.statfsSync(this.#options.run.paths.checkpoints);
+    const folder = this.#options.run.paths.checkpoints;
+    try {
+      fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
+    } catch (error) {
+      throw ioError('save checkpoints in', folder, error);
+    }
+    const { bavail, bsize } = fs.statfsSync(folder);
     const free = bavail * bsize;
     this.#options.logger.info('checkpoint budget', { bytes, during_save: 2 * bytes, free });
     if (free >= bytes) return;
-    throw new LatentWireError(
-      `expected ${bytes} free bytes for a checkpoint in ${this.#options.run.paths.checkpoints}, got ${free}`,
-      { code: 'io', hint: 'free some space, or choose another --save-dir' },
-    );
+    throw new LatentWireError(`expected ${bytes} free bytes for a checkpoint in ${folder}, got ${free}`, {
+      code: 'io',
+      hint: 'free some space, or choose another --save-dir',
+    });
   }
 
   /** Call after each step: takes note of a finished save and starts one that is due. */
@@ -186,7 +192,7 @@ export class CheckpointSaver {
     );
     this.#retryAtMs = this.#now() + this.#retrySeconds * 1000;
     this.#options.logger.warn(`${this.#failure.message}; training goes on, the last good checkpoint stays`, {
-      last_good_step: this.#savedStep,
+      ...(this.#savedStep !== null && { last_good_step: this.#savedStep }),
       next_try_in_seconds: this.#retrySeconds,
     });
     this.#lastStartMs = Number.NEGATIVE_INFINITY;
