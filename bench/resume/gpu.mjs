@@ -2,7 +2,8 @@
  * The proofs of this folder on a GPU: kill matrix in deterministic mode, save speed and signal → durable, overhead, and
  * the price of deterministic mode. Needs no network. Dry run on any machine: --device cpu --small.
  *
- *   node bench/resume/gpu.mjs [--device cuda] [--small] [--interruptions 12]
+ *   node bench/resume/gpu.mjs [--device cuda] [--small] [--interruptions 12] [--parallel 3] [--peer]
+ *   node bench/resume/gpu.mjs --only price --model model.gguf     the price of deterministic mode with another model
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,6 +20,10 @@ const { values: options } = parseArgs({
     device: { type: 'string', default: 'cuda' },
     small: { type: 'boolean', default: false },
     interruptions: { type: 'string', default: '12' },
+    parallel: { type: 'string', default: '1' },
+    peer: { type: 'boolean', default: false },
+    only: { type: 'string', default: 'matrix,speed,overhead,price' },
+    model: { type: 'string', default: 'bundled:tiny-llama' },
   },
 });
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -30,31 +35,31 @@ const run = (script, ...args) => {
 
 const device = ['--device', options.device];
 const suffix = options.device.startsWith('cuda') ? 'gpu' : 'dry';
-const matrix = run(
-  'kill-matrix.mjs',
-  ...device,
-  '--interruptions',
-  options.small ? '1' : options.interruptions,
-  '--name',
-  `kill-matrix-${suffix}`,
-);
-const few = options.small ? ['--rounds', '1', '--signals', '2'] : ['--rounds', '7', '--signals', '40'];
-const speed = run('save-speed.mjs', ...device, ...few, '--no-peer', '--name', `checkpoint-speed-${suffix}`);
-const overhead = run(
-  'overhead.mjs',
-  ...device,
-  '--steps',
-  options.small ? '8' : '400',
-  '--name',
-  `run-system-overhead-${suffix}`,
-);
+const wanted = new Set(options.only.split(','));
+const result = { device: options.device };
+if (wanted.has('matrix')) {
+  const interruptions = options.small ? '1' : options.interruptions;
+  const size = ['--interruptions', interruptions, '--parallel', options.parallel];
+  result.matrix = run('kill-matrix.mjs', ...device, ...size, '--name', `kill-matrix-${suffix}`);
+}
+if (wanted.has('speed')) {
+  const size = options.small ? ['--rounds', '1', '--signals', '2'] : ['--rounds', '7', '--signals', '40'];
+  const peer = options.peer ? [] : ['--no-peer'];
+  result.speed = run('save-speed.mjs', ...device, ...size, ...peer, '--name', `checkpoint-speed-${suffix}`);
+}
+if (wanted.has('overhead')) {
+  const steps = ['--steps', options.small ? '8' : '400'];
+  result.overhead = run('overhead.mjs', ...device, ...steps, '--name', `run-system-overhead-${suffix}`);
+}
+if (wanted.has('price')) Object.assign(result, priceOfDeterminism());
+save(options.model.startsWith('bundled:') ? `resume-${suffix}` : `deterministic-price-${suffix}`, result);
 
 /** Median step time of the same training with and without deterministic kernels, in turns. */
 function stepSeconds(deterministic, index) {
   const folder = mkdtempSync(join(tmpdir(), 'deterministic-'));
   const config = runConfigSchema.parse({
-    model: { ids: ['bundled:tiny-llama'] },
-    encoder: { id: 'bundled:tiny-llama' },
+    model: { ids: [options.model] },
+    encoder: { id: options.model },
     data: { dataset: 'facts', samples: 2000 },
     wire: { latent_len: 8, d_z: 64 },
     objective: { disable_kd: true },
@@ -74,17 +79,12 @@ function stepSeconds(deterministic, index) {
   return median(rows.slice(Math.floor(rows.length / 3)).map(({ seconds }) => seconds));
 }
 
-const pairs = Array.from({ length: options.small ? 1 : 3 }, (_, i) => [
-  stepSeconds(false, i),
-  stepSeconds(true, i),
-]);
-const price = median(pairs.map(([free, bound]) => bound / free - 1));
-console.log(`deterministic mode costs ${(100 * price).toFixed(1)} % of a step`, pairs);
-save(`resume-${suffix}`, {
-  device: options.device,
-  matrix,
-  speed,
-  overhead,
-  deterministic_price: price,
-  pairs,
-});
+function priceOfDeterminism() {
+  const pairs = Array.from({ length: options.small ? 1 : 3 }, (_, i) => [
+    stepSeconds(false, i),
+    stepSeconds(true, i),
+  ]);
+  const price = median(pairs.map(([free, bound]) => bound / free - 1));
+  console.log(`deterministic mode costs ${(100 * price).toFixed(1)} % of a step`, pairs);
+  return { model: options.model.split('/').at(-1), deterministic_price: price, step_seconds: pairs };
+}
