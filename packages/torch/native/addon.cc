@@ -6,6 +6,7 @@
 #include "device.h"
 #include "digest.h"
 #include "dispatch.h"
+#include "decode_op.h"
 #include "fused_ops.h"
 #include "graph.h"
 #include "handles.h"

@@ -161,7 +161,8 @@ inline napi_value launch(napi_env env, const Arguments& args) {
   RecordedStep& step = recorded_step(env, args[0]);
   bool walked = get_bool(env, args[1], "walked");
 #ifdef LATENTWIRE_CUDA
-  if (step.graph && walked) step.launched.synchronize();
+  // Only host data has to wait until the last launch has read what it replaces.
+  if (step.graph && walked && !step.tape.uploads.empty()) step.launched.synchronize();
 #endif
   if (walked) {
     for (Upload& upload : step.tape.uploads) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #ifdef LATENTWIRE_CUDA
+#include "kernel_types.h"
 #include "napi_support.h"
 
 #include <ATen/core/Tensor.h>
@@ -81,20 +82,23 @@ inline std::string compile_kernels(const std::string& source, const std::vector<
   return binary;
 }
 
-/// A kernel of `source` for one element type, compiled at its first use on a device.
-inline void* kernel(const char* source, const char* name, at::ScalarType type) {
+/// A kernel of `source` (after kernel_types.h) for one element type and other definitions, compiled at its first use on a
+/// device.
+inline void* kernel(const char* source, const char* name, at::ScalarType type, std::vector<std::string> defines = {}) {
   static std::mutex mutex;
-  static std::map<std::tuple<const char*, at::ScalarType, int>, void*> modules;
-  static std::map<std::tuple<const char*, std::string, at::ScalarType, int>, void*> functions;
+  using Key = std::tuple<const char*, std::vector<std::string>, at::ScalarType, int>;
+  static std::map<Key, void*> modules;
+  static std::map<std::tuple<Key, std::string>, void*> functions;
   std::lock_guard<std::mutex> lock(mutex);
   int device = at::cuda::current_device();
-  auto key = std::make_tuple(source, std::string(name), type, device);
+  Key module_key{source, defines, type, device};
+  auto key = std::make_tuple(module_key, std::string(name));
   if (auto found = functions.find(key); found != functions.end()) return found->second;
-  auto module_key = std::make_tuple(source, type, device);
   auto loaded = modules.find(module_key);
   if (loaded == modules.end()) {
     int kind = type == at::kFloat ? 0 : type == at::kBFloat16 ? 1 : 2;
-    std::string binary = compile_kernels(source, {"-DELEMENT=" + std::to_string(kind)});
+    defines.push_back("-DELEMENT=" + std::to_string(kind));
+    std::string binary = compile_kernels(std::string(kKernelTypes) + source, defines);
     void* module = nullptr;
     if (kernel_compiler().load(&module, binary.data()) != 0) throw BridgeError("the compiled kernels do not load");
     loaded = modules.emplace(module_key, module).first;

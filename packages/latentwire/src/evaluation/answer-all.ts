@@ -4,6 +4,7 @@
  * wholly in it, and ends with the bytes that an uninterrupted one would have written.
  */
 import type { Example, Task } from '../data/index.js';
+import { releaseGeneration } from '../models/decoder/index.js';
 import {
   type FileSystem,
   type PredictionRow,
@@ -80,6 +81,7 @@ export async function answerAll(options: AnswerAllOptions): Promise<AnswerAllRes
     options.onProgress?.(rows.length, total);
   }
   writer.sync();
+  releaseGeneration();
   return { state: 'complete', rows };
 }
 

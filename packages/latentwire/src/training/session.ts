@@ -4,6 +4,7 @@
  */
 import * as t from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
+import { releaseGeneration, setCapturedGeneration } from '../models/decoder/index.js';
 import { resolveDevice, resolveDtype } from '../models/index.js';
 import type { Tokenizer } from '../models/tokenizer/index.js';
 import type { Logger } from '../telemetry/index.js';
@@ -34,6 +35,7 @@ export async function openSession(
   const device = resolveDevice(config.system.device);
   const frozenDtype = resolveDtype(config.model.dtype, device);
   const root = new t.random.RandomRoot(config.run.seed);
+  setCapturedGeneration(!config.system.disable_graphs);
   // Dropout and other torch-side randomness; initial values have their own stream below.
   t.manualSeed(root.stream('torch').uint32At(0));
 
@@ -59,6 +61,7 @@ export async function openSession(
 }
 
 export function closeSession(session: Session): void {
+  releaseGeneration();
   session.wire.dispose();
   for (const { model } of session.readers) model.dispose();
 }

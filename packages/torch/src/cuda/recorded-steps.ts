@@ -94,6 +94,23 @@ export class RecordedSteps implements Disposable {
     return result;
   }
 
+  /**
+   * Runs `body` `times` times in a row. It takes no host data, so once it was launched it is launched again without
+   * another walk.
+   */
+  repeat(key: string, body: () => void, times: number): void {
+    let left = times;
+    while (left > 0) {
+      const before = this.#counts.launched;
+      this.run(key, body);
+      left--;
+      if (this.#mode !== 'capture' || this.#counts.launched === before) continue;
+      const { step } = this.#recordings.get(key)!;
+      this.#counts.launched += left;
+      for (; left > 0; left--) native.launch(step, false);
+    }
+  }
+
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -25,12 +25,13 @@ export function setFusedKernels(on: boolean): boolean {
   return before;
 }
 
-const fits = (x: Tensor, width: number): boolean =>
+/** Whether our kernels take rows of this width, in the type and on the device of x. */
+export const fusedKernelsTake = (x: Tensor, width: number): boolean =>
   BUILT && enabled && width % 8 === 0 && x.device !== 'cpu' && TYPES.has(x.dtype);
 
 /** activation(gate) · up of x [..., 2·I] = [gate | up] -> [..., I] (Shazeer 2020). */
 export function gatedActivation(x: Tensor, activation: 'silu' | 'gelu_tanh'): Tensor {
-  if (fits(x, x.size(-1) / 2)) return run(GATED, x.handle, activation === 'gelu_tanh');
+  if (fusedKernelsTake(x, x.size(-1) / 2)) return run(GATED, x.handle, activation === 'gelu_tanh');
   const [gate, up] = chunk(x, 2, -1);
   return mul(activation === 'silu' ? silu(gate!) : gelu(gate!, 'tanh'), up!);
 }
@@ -48,7 +49,7 @@ export function rotarySplit(
   kvHeads: number,
 ): [q: Tensor, k: Tensor, v: Tensor] {
   const width = qkv.size(-1);
-  if (fits(qkv, width / 2) && cos.dtype === qkv.dtype) {
+  if (fusedKernelsTake(qkv, width / 2) && cos.dtype === qkv.dtype) {
     const parts = runMany(ROTARY, qkv.handle, cos.handle, sin.handle, heads, kvHeads);
     return parts.map((part) => transpose(part, 1, 2)) as [Tensor, Tensor, Tensor];
   }
@@ -75,7 +76,7 @@ export function addNorm(
   eps: number,
 ): [sum: Tensor, normalised: Tensor] {
   const typed = weight.dtype === x.dtype || weight.dtype === 'float32';
-  if (typed && fits(x, x.size(-1)) && !weight.requiresGrad) {
+  if (typed && fusedKernelsTake(x, x.size(-1)) && !weight.requiresGrad) {
     const [sum, normalised] = runMany(ADD_NORM, x.handle, a === null ? null : a.handle, weight.handle, eps);
     return [sum!, normalised!];
   }

@@ -8,6 +8,7 @@ import type { LayerAttention, ModelConfig } from '../config/model-config.js';
 import { type AttentionReach, attentionReach } from './attention-mask.js';
 import type { AttentionCache } from './kv-cache.js';
 import type { RopeTable } from './rope.js';
+import type { DecodingCache } from './static-cache.js';
 import type { DecoderWeights, LayerWeights } from './weights.js';
 
 export interface ForwardOptions {
@@ -21,6 +22,8 @@ export interface ForwardOptions {
   /** Default true. False lets every position see every other (encoders). */
   readonly causal?: boolean;
   readonly cache?: AttentionCache | null;
+  /** One more position for every row [B, 1, D] of this cache, in place of `cache` and `valid`. */
+  readonly decoding?: DecodingCache | null;
   /**
    * int64 [N] flat places (b·T + t) whose states are wanted; the result is then [N, D]. The last layer computes nothing
    * for the others but their keys and values.
@@ -38,7 +41,9 @@ interface LayerContext {
   readonly cos: t.Tensor;
   readonly sin: t.Tensor;
   readonly reach: AttentionReach;
+  readonly window: number | null;
   readonly cache: AttentionCache | null;
+  readonly decoding: DecodingCache | null;
 }
 
 /** Embeddings [B, T, D] -> final hidden states [B, T, D] (after the last norm), or [N, D] of the asked `places`. */
@@ -50,6 +55,7 @@ export function decoderForward(
   options: ForwardOptions = {},
 ): t.Tensor {
   const cache = options.cache ?? null;
+  const decoding = options.decoding ?? null;
   const past = cache?.length ?? 0;
   const length = embeds.size(1);
   const causal = options.causal ?? true;
@@ -66,14 +72,12 @@ export function decoderForward(
   const contextOf = (attention: LayerAttention): LayerContext => {
     let context = contexts.get(attention);
     if (context === undefined) {
-      const { cos, sin } = tables(attention, past + length);
-      context = {
-        config,
-        cos: tableRows(cos, positions, past, length),
-        sin: tableRows(sin, positions, past, length),
-        reach: attentionReach(layout, attention === 'sliding' ? config.slidingWindow : null),
-        cache,
-      };
+      const { cos, sin } = tables(attention, decoding?.capacity ?? past + length);
+      const rows = (table: t.Tensor): t.Tensor =>
+        decoding === null ? tableRows(table, positions, past, length) : table;
+      const window = attention === 'sliding' ? config.slidingWindow : null;
+      const reach = decoding === null ? attentionReach(layout, window) : EVERYTHING;
+      context = { config, cos: rows(cos), sin: rows(sin), reach, window, cache, decoding };
       contexts.set(attention, context);
     }
     return context;
@@ -96,6 +100,9 @@ export function decoderForward(
   options.onHidden?.(normalised, config.layers);
   return normalised;
 }
+
+/** The cache of a decoding step knows itself what there is to see. */
+const EVERYTHING: AttentionReach = { mask: null, causal: false };
 
 /** The residual stream is `residual + delta`: the sum is made together with the norm that follows it. */
 interface Stream {
@@ -122,10 +129,15 @@ function decoderLayer(
 
 /** [B, T, D] -> attended values of all heads [B, T, H·d], before the output projection. */
 function attention(x: t.Tensor, w: LayerWeights, index: number, context: LayerContext): t.Tensor {
-  const { config, reach, cache } = context;
+  const { config, reach, cache, decoding } = context;
   const { heads, kvHeads, headDim } = config;
   const [b, length] = [x.size(0), x.size(1)];
   const qkv = t.view(t.linear(x, w.qkv, w.qkvBias), [b, length, heads + 2 * kvHeads, headDim]);
+  if (decoding !== null) {
+    const { cos, sin, window } = context;
+    const [eps, scale] = [config.rmsNormEps, config.attentionScale];
+    return decoding.attend(index, qkv, { cos, sin, norm: w.qkNorm, eps, window, scale });
+  }
   let [q, keys, values] = splitHeads(qkv, w, context);
   if (cache !== null) [keys, values] = cache.append(index, keys, values);
   const attended = t.scaledDotProductAttention(q, keys, values, {

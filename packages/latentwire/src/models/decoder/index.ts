@@ -1,6 +1,6 @@
 /** The forward pass of frozen decoders and greedy generation. */
 export type { ForwardOptions } from './forward.js';
-export { type GenerateOptions, generate } from './generate.js';
+export { type GenerateOptions, generate, releaseGeneration, setCapturedGeneration } from './generate.js';
 export type { AttentionCache } from './kv-cache.js';
 export { LanguageModel } from './language-model.js';
 export { type DecoderWeights, type LayerWeights, mapWeights, namedWeights } from './weights.js';

@@ -63,6 +63,11 @@ export class LanguageModel {
     return this.#embeddingRms;
   }
 
+  /** Positions that the tables of angles have now; they are made anew, at other addresses, when more are needed. */
+  get tablePositions(): number {
+    return this.#tableLength;
+  }
+
   /** Frees weights and tables. */
   dispose(): void {
     for (const tensor of namedWeights(this.weights).values()) tensor.dispose();
