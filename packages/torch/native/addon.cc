@@ -14,6 +14,7 @@
 #include "save.h"
 #include "signals.h"
 #include "tensor_io.h"
+#include "tensor_read.h"
 
 namespace latentwire {
 namespace {
@@ -67,6 +68,8 @@ napi_value init(napi_env env, napi_value exports) {
   define(env, exports, "mapOpen", guarded<map_open>);
   define(env, exports, "mapTensor", guarded<map_tensor>);
   define(env, exports, "mapRelease", guarded<map_release>);
+  define(env, exports, "readTensor", guarded<read_tensor>);
+  define(env, exports, "readsToDevice", guarded<reads_to_device>);
   define(env, exports, "mapClose", guarded<map_close>);
   define(env, exports, "writeTensor", guarded<untaped<write_tensor>>);
 

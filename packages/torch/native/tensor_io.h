@@ -119,7 +119,9 @@ inline napi_value same_storage(napi_env env, const Arguments& args) {
 struct Mapping {
   void* address = nullptr;
   size_t length = 0;
+  int fd = -1;
   ~Mapping() {
+    if (fd >= 0) close(fd);
     if (address != nullptr && length > 0) munmap(address, length);
   }
 };
@@ -140,11 +142,10 @@ inline napi_value map_open(napi_env env, const Arguments& args) {
     throw BridgeError("cannot map " + path + ": empty or unreadable");
   }
   auto mapping = std::make_shared<Mapping>();
+  mapping->fd = fd;
   mapping->length = static_cast<size_t>(info.st_size);
   void* address = mmap(nullptr, mapping->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
-  int mmap_errno = errno;
-  close(fd);
-  if (address == MAP_FAILED) throw BridgeError("cannot map " + path + ": " + std::strerror(mmap_errno));
+  if (address == MAP_FAILED) throw BridgeError("cannot map " + path + ": " + std::strerror(errno));
   mapping->address = address;
   auto& table = mappings();
   for (size_t i = 0; i < table.size(); i++) {
@@ -194,11 +195,6 @@ inline napi_value map_release(napi_env env, const Arguments& args) {
   begin = (begin + page - 1) / page * page;
   end = end / page * page;
   if (end > begin) madvise(static_cast<uint8_t*>(mapping->address) + begin, end - begin, MADV_DONTNEED);
-  return undefined(env);
-}
-
-inline napi_value map_close(napi_env env, const Arguments& args) {
-  mappings().at(static_cast<size_t>(get_int(env, args[0], "mapping"))).reset();
   return undefined(env);
 }
 

@@ -68,6 +68,8 @@ export interface NativeBridge {
   mapOpen(path: string): number;
   mapTensor(mapping: number, byteOffset: number, shape: readonly number[], dtype: number): Handle;
   mapRelease(mapping: number, byteOffset: number, length: number): void;
+  readTensor(mapping: number, byteOffset: number, tensor: Handle, threads: number, pieceBytes: number): void;
+  readsToDevice(): boolean;
   mapClose(mapping: number): void;
   writeTensor(fd: number, tensor: Handle): number;
   fileDigest(path: string, blankPosition: number): string;

@@ -1,11 +1,13 @@
 /**
  * Reads safetensors files. Opening reads and checks the header only; a tensor is a view of the memory-mapped
- * file, so loading onto the CPU copies nothing and loading onto a GPU goes there straight from the page cache.
+ * file, so loading onto the CPU copies nothing. Onto a GPU several threads read it through pinned memory.
  */
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { type Device, parseDevice } from '../device.js';
 import { type DType, dtypeCode } from '../dtype.js';
+import { TorchError } from '../error.js';
 import { native } from '../native.js';
+import { empty } from '../ops/create.js';
 import { Tensor } from '../tensor.js';
 import { checkDigest, readFully } from './digest.js';
 import { SafetensorsError, systemReason } from './error.js';
@@ -86,6 +88,13 @@ export class SafetensorsFile implements TensorSource {
     }
     const device = parseDevice(options.device ?? 'cpu');
     const dtype = options.dtype ?? info.dtype;
+    if (device !== 'cpu' && info.byteLength >= READ_BYTES && native.readsToDevice()) {
+      const read = this.#translated(name, () => readTensor(mapping, info, device));
+      if (dtype === info.dtype) return read;
+      const converted = read.to({ dtype });
+      read.dispose();
+      return converted;
+    }
     const mapped = new Tensor(native.mapTensor(mapping, info.byteOffset, info.shape, dtypeCode(info.dtype)));
     if (device === 'cpu' && dtype === info.dtype) {
       this.#viewed.add(name);
@@ -96,6 +105,15 @@ export class SafetensorsFile implements TensorSource {
     } finally {
       mapped.dispose();
       if (!this.#viewed.has(name)) native.mapRelease(mapping, info.byteOffset, info.byteLength);
+    }
+  }
+
+  #translated<T>(name: string, read: () => T): T {
+    try {
+      return read();
+    } catch (cause) {
+      if (!(cause instanceof TorchError)) throw cause;
+      throw new SafetensorsError(`cannot read: ${cause.message}`, { file: this.path, tensor: name, cause });
     }
   }
 
@@ -115,6 +133,28 @@ export class SafetensorsFile implements TensorSource {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** Smaller tensors are copied from the mapped file: threads would cost more than they bring. */
+const READ_BYTES = 1 << 20;
+const READ_THREADS = 8;
+const PIECE_BYTES = 1 << 22;
+
+/** A tensor read from an open file into new memory of a device. @internal exported for tests */
+export function readTensor(
+  mapping: number,
+  info: TensorInfo,
+  device: Device,
+  { threads = READ_THREADS, pieceBytes = PIECE_BYTES } = {},
+): Tensor {
+  const tensor = empty(info.shape, { dtype: info.dtype, device });
+  try {
+    native.readTensor(mapping, info.byteOffset, tensor.handle, threads, pieceBytes);
+    return tensor;
+  } catch (error) {
+    tensor.dispose();
+    throw error;
   }
 }
 
