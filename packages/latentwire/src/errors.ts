@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'io'
   /** the run, cache or process is in a state that forbids the action */
   | 'state'
+  /** the memory of the device did not suffice */
+  | 'oom'
   /** a broken promise of our own code */
   | 'internal';
 

@@ -39,7 +39,7 @@ export interface CommandCall {
   readonly debug: boolean;
   /** What --set and setting flags gave, in order; for commands that change a stored configuration. */
   readonly assignments: readonly Assignment[];
-  /** Defaults < --config file < flags, checked. @throws LatentWireError `input` */
+  /** Defaults < environment < --config file < flags, checked. @throws LatentWireError `input` */
   config(): RunConfig;
 }
 

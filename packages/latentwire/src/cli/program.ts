@@ -144,13 +144,20 @@ function addCommand(
     const options = command.opts();
     const debug = options.debug === true;
     const assignments = settings?.assignments ?? [];
+    const logger = createLogger({ level: debug ? 'debug' : 'info', write: (line) => output.stderr(line) });
     const call: CommandCall = {
       options,
       args: command.args,
-      logger: createLogger({ level: debug ? 'debug' : 'info', write: (line) => output.stderr(line) }),
+      logger,
       debug,
       assignments,
-      config: () => resolveConfig({ file: settings?.configFile, assignments }),
+      config: () =>
+        resolveConfig({
+          ...{ file: settings?.configFile, assignments, environment: process.env },
+          onEnvironment: (notes) => {
+            for (const { variable, effect } of notes) logger.info(`environment: ${variable}`, { effect });
+          },
+        }),
     };
     done(await definition.run(call));
   });

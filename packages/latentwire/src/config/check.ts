@@ -43,11 +43,19 @@ export function checkConfig(config: RunConfig): void {
   if (wire.bits > 8 && wire.bits !== 16 && wire.bits !== 32) {
     throw invalid(`expected wire bits of 1 to 8, 16 or 32, got ${wire.bits}`, 'for example --wire-bits 4');
   }
-  const perStep = training.batch_size * training.grad_accum;
-  if (data.samples !== null && data.samples < perStep) {
+  const { batch_size, grad_accum, effective_batch } = training;
+  if (effective_batch !== null && grad_accum > 1) {
     throw invalid(
-      `expected samples ≥ batch_size × grad_accum = ${perStep}, got ${data.samples}: not one full optimiser step`,
-      'raise --samples, or lower --batch-size or --grad-accum',
+      `expected an effective batch or micro-batches per step, got both (${effective_batch} and ${grad_accum})`,
+      'leave out --grad-accum: the effective batch is cut into as many micro-batches as it takes',
+    );
+  }
+  const perStep = effective_batch ?? (batch_size === 'auto' ? 1 : batch_size) * grad_accum;
+  if (data.samples !== null && data.samples < perStep) {
+    const what = effective_batch === null ? 'batch_size × grad_accum' : 'effective_batch';
+    throw invalid(
+      `expected samples ≥ ${what} = ${perStep}, got ${data.samples}: not one full optimiser step`,
+      'raise --samples, or lower --batch-size, --grad-accum or --effective-batch',
     );
   }
   if (system.device === 'cpu' && model.dtype === 'float16') {

@@ -119,6 +119,10 @@ describe('the public surface', () => {
         "training.epochs | --epochs | integer = 1",
         "training.batch_size | --batch-size | integer = 32",
         "training.grad_accum | --grad-accum | integer = 1",
+        "training.effective_batch | --effective-batch | integer? = null",
+        "training.target_memory | --target-memory | number = 0.8",
+        "training.gradient_checkpointing | --gradient-checkpointing --use-gradient-checkpointing | toggle = false",
+        "training.pin_memory | --pin-memory | toggle = false",
         "training.decoders_per_step | --decoders-per-step | choice = "all"",
         "training.train_expansions | --train-expansions | text = "1"",
         "training.num_workers | --num-workers | integer = 0",
@@ -213,7 +217,7 @@ describe('resolving', () => {
       --d-z: expected an integer between 1 and 16384, got 2.5
       --lr: expected a number > 0, got "fast"
       --set training.epochs: expected an integer ≥ 1, got Infinity
-      --batch-size: expected an integer ≥ 1, got 0
+      --batch-size: expected an integer ≥ 1, or auto, got 0
       --device: expected auto, cpu, cuda or cuda:N, got "gpu""
     `);
     expect(error.exitCode).toBe(2);

@@ -49,6 +49,14 @@ export function integer(help: string, options: Bounds & Extras & { readonly defa
   });
 }
 
+/** An integer, or `auto`: found by the program. */
+export function integerOrAuto(help: string, options: Bounds & Extras & { readonly default: number }) {
+  const { default: value, ...rest } = options;
+  const type = z.union([bounded(z.int(), rest), z.literal('auto')]).default(value);
+  const expectation = `an integer${range(rest)}, or auto`;
+  return type.register(fieldInfo, { kind: 'integer', help, expectation, ...extras(rest) });
+}
+
 /** An integer that may be absent: null, written `none` or `all`. */
 export function optionalInteger(
   help: string,
@@ -143,7 +151,7 @@ function bounded<T extends z.ZodNumber>(type: T, { min, max, above }: Bounds): T
 function range({ min, max, above }: Bounds): string {
   if (min !== undefined && max !== undefined) return ` between ${min} and ${max}`;
   if (min !== undefined) return ` ≥ ${min}`;
-  if (above !== undefined) return ` > ${above}`;
+  if (above !== undefined) return ` > ${above}${max === undefined ? '' : ` and ≤ ${max}`}`;
   return max === undefined ? '' : ` ≤ ${max}`;
 }
 

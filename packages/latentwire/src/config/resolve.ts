@@ -2,6 +2,7 @@
 import { LatentWireError } from '../errors.js';
 import type { Assignment } from './assignment.js';
 import { checkConfig } from './check.js';
+import { type EnvironmentDefaults, environmentDefaults } from './environment-defaults.js';
 import { fieldAt, findField } from './fields.js';
 import { readConfigFile } from './file.js';
 import { type RunConfig, runConfigSchema } from './schema.js';
@@ -12,16 +13,27 @@ export function defaultConfig(): RunConfig {
 }
 
 /**
- * Applies `file`, then `assignments` in order, over the defaults, and checks values and conflicts.
+ * Applies what the environment says, then `file`, then `assignments` in order, over the defaults, and checks values and
+ * conflicts.
  * @throws LatentWireError `input`: every wrong value with the place it was written at.
  */
 export function resolveConfig(
-  options: { readonly file?: string | undefined; readonly assignments?: readonly Assignment[] } = {},
+  options: {
+    readonly file?: string | undefined;
+    readonly assignments?: readonly Assignment[];
+    /** Its variables that stand for settings are heeded; absent: none is. */
+    readonly environment?: NodeJS.ProcessEnv;
+    /** Told what came of the environment. */
+    readonly onEnvironment?: (heeded: EnvironmentDefaults['notes']) => void;
+  } = {},
 ): RunConfig {
-  const { file, assignments = [] } = options;
+  const { file, assignments = [], environment } = options;
   const fromFile = file === undefined ? [] : readConfigFile(file);
-  const config = applyAssignments([...fromFile, ...assignments]);
+  const written = [...fromFile, ...assignments];
+  const defaults = environmentDefaults(environment ?? {}, written);
+  const config = applyAssignments([...defaults.assignments, ...written]);
   checkConfig(config);
+  if (defaults.notes.length > 0) options.onEnvironment?.(defaults.notes);
   return config;
 }
 

@@ -8,6 +8,7 @@ import {
   choice,
   group,
   integer,
+  integerOrAuto,
   list,
   number,
   optionalInteger,
@@ -310,8 +311,27 @@ export const runConfigSchema = z.strictObject({
   }),
   training: group('Length and size of the run', {
     epochs: integer('passes over the training examples', { min: 1, default: 1 }),
-    batch_size: integer('examples per micro-batch', { min: 1, default: 32 }),
+    batch_size: integerOrAuto(
+      'examples per micro-batch; auto: as many as --target-memory allows, found before the first step',
+      { min: 1, default: 32 },
+    ),
     grad_accum: integer('micro-batches per optimiser step', { min: 1, default: 1 }),
+    effective_batch: optionalInteger(
+      'examples per optimiser step, in as many micro-batches as it takes; none: batch size × --grad-accum',
+      { min: 1, default: null },
+    ),
+    target_memory: number('share of the memory of the device that --batch-size auto aims at', {
+      above: 0,
+      max: 1,
+      default: 0.8,
+    }),
+    gradient_checkpointing: toggle(
+      'keep only the input of each layer of the language models and compute the rest again for the gradient: less memory, more work',
+      { aliases: ['use-gradient-checkpointing'] },
+    ),
+    pin_memory: toggle('copy batches to the GPU out of pinned memory, without waiting for the copy', {
+      operational: true,
+    }),
     decoders_per_step: choice(
       'frozen models that read the latents of one optimiser step; one: drawn anew for each step',
       ['all', 'one'],

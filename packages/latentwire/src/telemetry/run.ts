@@ -46,6 +46,7 @@ const ATOMIC_FILES = new Set([
   'environment.json',
   'status.json',
   'metrics.json',
+  'batch_size.json',
   'latest.log',
 ]);
 

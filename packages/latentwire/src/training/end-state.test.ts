@@ -1,7 +1,8 @@
 import * as t from '@latentwire/torch';
 import { describe, expect, it } from 'vitest';
+import { defaultConfig } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
-import { failureStatus, interruptedStatus } from './end-state.js';
+import { explained, failureStatus, interruptedStatus } from './end-state.js';
 import { MicroBatchTimer } from './micro-batch-timer.js';
 import { saveFaultsOf } from './save-faults.js';
 
@@ -27,7 +28,28 @@ describe('the end of an attempt', () => {
       error: { code: 'io', message: 'no', hint: 'do' },
     });
     expect(failureStatus(new Error('x'), 0)).toMatchObject({ error: { code: 'internal', message: 'x' } });
-    expect(failureStatus(new t.TorchError('CUDA out of memory. Tried to allocate'), 1).state).toBe('oom');
+  });
+
+  it.each([
+    'CUDA out of memory. Tried to allocate 2 GiB',
+    "can't allocate memory: you tried",
+    'out of host memory',
+  ])('is oom with the fix in it when the device ran out of memory: %s', (message) => {
+    const { training } = defaultConfig();
+    const found = { training: { ...training, batch_size: 'auto' as const } };
+    const error = new t.TorchError(message);
+    const status = (config: typeof found | { training: typeof training }) =>
+      failureStatus(explained(error, config), 1);
+    expect(status({ training })).toMatchObject({
+      state: 'oom',
+      error: { code: 'oom', hint: expect.stringContaining('lower --batch_size') },
+    });
+    expect(status(found)).toMatchObject({
+      state: 'oom',
+      error: { hint: expect.stringContaining('--target_memory') },
+    });
+    const other = new Error('x');
+    expect(explained(other, { training })).toBe(other);
   });
 });
 

@@ -1,21 +1,27 @@
 /** How an attempt ended, as a status: from errors and signals to the fields of status.json. */
 import * as t from '@latentwire/torch';
+import type { RunConfig } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
 import type { StatusUpdate } from '../telemetry/index.js';
 
+/** The same error, or where the device ran out of memory one that says what to change. */
+export function explained(error: unknown, { training }: Pick<RunConfig, 'training'>): unknown {
+  if (!(error instanceof t.TorchError && error.outOfMemory)) return error;
+  const hint =
+    training.batch_size === 'auto'
+      ? 'lower --target_memory and begin again with --restart (a run keeps its batch size); --gradient_checkpointing takes less memory'
+      : 'lower --batch_size and raise --grad_accum, or let --batch_size auto find it; --gradient_checkpointing takes less memory';
+  return new LatentWireError(`out of memory: ${error.message}`, { code: 'oom', hint, cause: error });
+}
+
 export function failureStatus(error: unknown, step: number): StatusUpdate {
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof t.TorchError && error.outOfMemory) {
-    const hint = 'lower --batch-size and raise --grad-accum';
-    return { state: 'oom', step, error: { code: 'oom', message, hint } };
-  }
   const known = error instanceof LatentWireError;
   return {
-    state: 'failed',
+    state: known && error.code === 'oom' ? 'oom' : 'failed',
     step,
     error: {
       code: known ? error.code : 'internal',
-      message,
+      message: error instanceof Error ? error.message : String(error),
       ...(known && error.hint !== undefined ? { hint: error.hint } : {}),
     },
   };

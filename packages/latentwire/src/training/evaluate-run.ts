@@ -105,7 +105,7 @@ export async function evaluateRun(
   const sources: AnswerSource[] = [];
   for (const [index, prepared] of data.readers.entries()) {
     for (const mode of modes) {
-      if (mode !== 'joint') sources.push(await sourceOf(mode, session, data, prepared, index));
+      if (mode !== 'joint') sources.push(await answerSource(mode, session, data, prepared, index));
     }
   }
   const identity = identityOf(session, data, modes);
@@ -156,7 +156,8 @@ export async function evaluateRun(
   return { state: 'complete', metrics };
 }
 
-async function sourceOf(
+/** What is asked in one way, of one reader. */
+export async function answerSource(
   mode: Exclude<AnswerMode, 'joint'>,
   session: Session,
   data: PreparedData,

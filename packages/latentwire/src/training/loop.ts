@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
 import { BatchPlan } from '../data/index.js';
 import { Interrupted, type Interruption, type Logger, Progress, type Run } from '../telemetry/index.js';
+import { accumulationOf, type BatchPolicy, microBatchesOf } from './batch-size/index.js';
 import {
   CheckpointSaver,
   type CheckpointState,
@@ -38,6 +39,8 @@ export interface LoopOptions {
   readonly logger: Logger;
   readonly interruption: Interruption;
   readonly identity: RunIdentity;
+  /** How many examples a step and a micro-batch have. */
+  readonly policy: BatchPolicy;
   /** Where to go on from; undefined: at the first step. */
   readonly resume: OpenedCheckpoint | undefined;
   /** @internal Fault injection for saves. */
@@ -68,14 +71,15 @@ export async function trainLoop(
 ): Promise<LoopResult> {
   const { config, wire } = session;
   const { run, logger, interruption, resume } = options;
-  const { batch_size, grad_accum, epochs, max_steps, max_minutes } = config.training;
+  const { epochs, max_steps, max_minutes } = config.training;
+  const { policy } = options;
   const plan = new BatchPlan({
     lengths: data.contexts.map((ids) => ids.length),
-    batchSize: batch_size,
+    batchSize: policy.planned,
     stream: session.root.stream('data-order'),
     groups: config.data.questions_together ? sharedTexts(data.contexts) : undefined,
   });
-  const stepsPerEpoch = Math.ceil(plan.batchesPerEpoch / grad_accum);
+  const stepsPerEpoch = Math.ceil(plan.batchesPerEpoch / policy.perStep);
   const totalSteps = Math.min(epochs * stepsPerEpoch, max_steps ?? Number.POSITIVE_INFINITY);
   const schedule: t.optim.LearningRateSchedule = {
     kind: 'cosine',
@@ -119,19 +123,21 @@ export async function trainLoop(
   const elapsed = (): number => (before?.elapsed_seconds ?? 0) + (performance.now() - start) / 1000;
   const cursorAt = (at: number): CheckpointState['cursor'] => ({
     epoch: Math.floor(at / stepsPerEpoch),
-    batch: (at % stepsPerEpoch) * grad_accum,
+    batch: (at % stepsPerEpoch) * policy.perStep,
   });
   const microBatchesAt = (at: number): (readonly number[])[] => {
     const { epoch, batch } = cursorAt(at);
-    const last = Math.min(batch + grad_accum, plan.batchesPerEpoch);
-    return Array.from({ length: last - batch }, (_, i) => [...plan.batch(epoch, batch + i)]);
+    const last = Math.min(batch + policy.perStep, plan.batchesPerEpoch);
+    return Array.from({ length: last - batch }, (_, i) => plan.batch(epoch, batch + i)).flatMap((planned) =>
+      microBatchesOf(planned, policy),
+    );
   };
   const state = (): CheckpointState => ({
     step,
     total_steps: totalSteps,
     finished: false,
     cursor: cursorAt(step),
-    accumulation: { batch_size, grad_accum },
+    accumulation: accumulationOf(policy),
     random: { seed: session.root.seed, position: step },
     schedule: { ...schedule },
     samples,

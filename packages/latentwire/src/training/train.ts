@@ -21,6 +21,13 @@ import {
 import { encoderLimit } from '../wire/index.js';
 import { evaluateConfigured, isBaselineRun } from './baseline-run.js';
 import {
+  batchPolicy,
+  batchSizeMetrics,
+  chooseBatchSize,
+  memoryGauge,
+  recordTrainingPeak,
+} from './batch-size/index.js';
+import {
   checkpointPath,
   loadWire,
   ownCheckpoint,
@@ -29,7 +36,7 @@ import {
 } from './checkpoint/index.js';
 import { addComparisons } from './comparisons.js';
 import { loadSplit, loggedDownloads } from './datasets.js';
-import { failureStatus, interruptedStatus } from './end-state.js';
+import { explained, failureStatus, interruptedStatus } from './end-state.js';
 import { type LoopResult, resultOf, trainLoop } from './loop.js';
 import { type PreparedData, prepareData, readingOptions } from './prepare.js';
 import { saveFaultsOf } from './save-faults.js';
@@ -103,14 +110,22 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
     attempt.interruption.check();
     const data = await addComparisons(session, prepared, { logger, shouldStop: attempt.shouldStop });
     if (data === null) throw new Interrupted(attempt.interruption.signal!);
+    const { interruption } = attempt;
+    const chosen = await chooseBatchSize(session, data, {
+      ...{ run, logger, interruption, state: resume?.opened.state },
+      device: identity.facts.device!,
+    });
     run.setRunning('train', resume?.opened.state.step ?? 0);
+    const gauge = chosen.record === null ? null : memoryGauge(session.device);
+    gauge?.begin();
     const fault = io.saveFault ?? saveFaultsOf(process.env);
     const loop = await trainLoop(session, data, {
-      ...{ run, logger, identity },
-      interruption: attempt.interruption,
+      ...{ run, logger, identity, interruption },
+      policy: batchPolicy(config.training, chosen.size),
       resume: resume?.opened,
       ...(fault && { fault }),
     });
+    if (gauge !== null) recordTrainingPeak({ run, logger }, chosen, gauge.peak());
     return { steps: loop.steps, metrics: await score(attempt, session, loop.steps, loop) };
   });
 }
@@ -179,12 +194,13 @@ async function withRun(
   } catch (error) {
     if (run === undefined) throw error;
     if (error instanceof Interrupted) return stopped(run, error.signal, config, logger);
+    const failure = explained(error, config);
     try {
-      run.setStatus(failureStatus(error, lastStep(run)));
+      run.setStatus(failureStatus(failure, lastStep(run)));
     } catch (second) {
       logger.warn(`the status could not be written: ${(second as Error).message}`);
     }
-    throw error;
+    throw failure;
   } finally {
     if (session !== undefined) closeSession(session);
     monitor?.stop();
@@ -228,11 +244,13 @@ async function score(
   });
   if (result.state === 'interrupted') throw new Interrupted(interruption.signal!);
   const { metrics } = result;
+  const batch = batchSizeMetrics(session.config, run.paths);
   const complete = {
     ...metrics,
     trainable_parameters: session.parameters,
     device: session.device,
     torch: t.torchVersion(),
+    ...(batch && { batch }),
     ...(loop === null
       ? {}
       : {

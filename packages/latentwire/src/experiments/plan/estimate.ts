@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseConfig, type RunConfig, settingsHash } from '../../config/index.js';
+import { examplesPerStep, parseConfig, type RunConfig, settingsHash } from '../../config/index.js';
 import { type DiagnosticsRow, readDiagnostics } from '../../telemetry/index.js';
 import type { Cell, Plan } from './expand.js';
 
@@ -81,7 +81,7 @@ function estimateCell(cell: Cell, plan: Plan, earlier: readonly Measurement[]): 
     median(same.map((run) => run[key])) ?? median(like.map((run) => run[key]));
   const examplesPerSecond = pick('examplesPerSecond');
   const steps = stepsOf(config);
-  const examples = steps * config.training.batch_size * config.training.grad_accum;
+  const examples = steps * examplesPerStep(config.training);
   const questions = config.evaluation.eval_samples ?? WHOLE_DEV[config.data.dataset] ?? 1000;
   const models = Math.max(1, config.model.ids.length);
   const trained = config.baseline.kind === 'none';
@@ -109,10 +109,10 @@ function estimateCell(cell: Cell, plan: Plan, earlier: readonly Measurement[]): 
 
 /** Optimiser steps of a run. */
 export function stepsOf(config: RunConfig): number {
-  const { epochs, batch_size, grad_accum, max_steps } = config.training;
+  const { epochs, max_steps } = config.training;
   if (config.baseline.kind !== 'none') return 0;
   const samples = config.data.samples ?? WHOLE[config.data.dataset] ?? 10_000;
-  const perEpoch = Math.ceil(Math.ceil(samples / batch_size) / grad_accum);
+  const perEpoch = Math.ceil(samples / examplesPerStep(config.training));
   return Math.min(epochs * perEpoch, max_steps ?? Number.POSITIVE_INFINITY);
 }
 

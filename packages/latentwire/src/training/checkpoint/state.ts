@@ -18,7 +18,12 @@ const stateSchema = z.object({
   finished: z.boolean(),
   /** The next micro-batch: its epoch and its place in that epoch. */
   cursor: z.object({ epoch: z.int(), batch: z.int() }),
-  accumulation: z.object({ batch_size: z.int(), grad_accum: z.int() }),
+  accumulation: z.object({
+    batch_size: z.int(),
+    grad_accum: z.int(),
+    /** Examples of a step that is cut into micro-batches of `batch_size`; absent: a step is `grad_accum` batches. */
+    effective_batch: z.int().optional(),
+  }),
   /** Random numbers are counted from the seed: the position is the step. */
   random: z.object({ seed: z.string(), position: z.int() }),
   /** Learning-rate schedule as data, and the share of the peak at the last step. */

@@ -1,0 +1,40 @@
+/**
+ * How many examples an optimiser step has, and into what micro-batches it is cut. With an effective batch the steps of a run
+ * are made of the same examples whatever the micro-batch: a smaller GPU computes the same sums in more parts.
+ */
+import type { RunConfig } from '../../config/index.js';
+import type { CheckpointState } from '../checkpoint/index.js';
+
+export interface BatchPolicy {
+  /** Most examples of a micro-batch. */
+  readonly microBatch: number;
+  /** Examples of a batch of the plan of an epoch. */
+  readonly planned: number;
+  /** Batches of that plan per optimiser step. */
+  readonly perStep: number;
+}
+
+export function batchPolicy(
+  { grad_accum, effective_batch }: Pick<RunConfig['training'], 'grad_accum' | 'effective_batch'>,
+  microBatch: number,
+): BatchPolicy {
+  if (effective_batch === null) return { microBatch, planned: microBatch, perStep: grad_accum };
+  return { microBatch: Math.min(microBatch, effective_batch), planned: effective_batch, perStep: 1 };
+}
+
+/** A batch of the plan in equal parts, as few as the policy allows; they differ by one example at most. */
+export function microBatchesOf(planned: readonly number[], { microBatch }: BatchPolicy): number[][] {
+  const parts = Math.ceil(planned.length / microBatch);
+  const at = (part: number): number => Math.floor((part * planned.length) / parts);
+  return Array.from({ length: parts }, (_, part) => planned.slice(at(part), at(part + 1)));
+}
+
+/** What a checkpoint says of it. */
+export function accumulationOf({
+  microBatch,
+  planned,
+  perStep,
+}: BatchPolicy): CheckpointState['accumulation'] {
+  if (planned === microBatch) return { batch_size: microBatch, grad_accum: perStep };
+  return { batch_size: microBatch, grad_accum: Math.ceil(planned / microBatch), effective_batch: planned };
+}

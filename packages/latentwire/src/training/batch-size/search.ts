@@ -1,0 +1,122 @@
+/**
+ * The search for the largest batch that a share of a device's memory holds. Peak memory is close to a line in the number of
+ * examples, so a few small batches tell where it reaches the goal; a real step there must confirm it. A size that does
+ * not fit after all lowers the goal. Knows nothing of devices: `measure` is given.
+ */
+import { LatentWireError } from '../../errors.js';
+
+/** Peak bytes in use with batches of a size; null: it did not fit. */
+export type Measure = (size: number) => number | null;
+
+export interface Measurement {
+  readonly size: number;
+  /** Bytes that a line through the measurements before gives for this size; null while there is none. */
+  readonly expected: number | null;
+  /** null: it did not fit. */
+  readonly bytes: number | null;
+}
+
+export interface SearchOptions {
+  /** Bytes of the device. */
+  readonly capacity: number;
+  /** Share of it to aim at. */
+  readonly target: number;
+  /** Largest size that is of use: examples there are, or that a step has. */
+  readonly most: number;
+  readonly measure: Measure;
+}
+
+export interface SearchResult {
+  readonly size: number;
+  /** Bytes that were expected of `size` before it was measured. */
+  readonly predicted: number | null;
+  readonly measured: number;
+  /** What stands in the way of a larger one; `device`: it ran out of memory below the goal. */
+  readonly limitedBy: 'target' | 'most' | 'device';
+  /** In the order they were made. */
+  readonly measurements: readonly Measurement[];
+}
+
+/** The first batch is large enough to have the longest text of each kind in it. */
+const FIRST = 8;
+/** The line is drawn once batches differ by this share of what the smallest left free. */
+const ENOUGH = 0.3;
+/** As near to the goal as this share of the capacity is near enough. */
+const NEAR = 0.012;
+const MOST_ATTEMPTS = 8;
+/** After a size that did not fit: the goal is this share of what was expected of it. */
+const BACK_OFF = 0.85;
+
+/** @throws LatentWireError `oom` when not even one example fits */
+export function searchBatchSize(options: SearchOptions): SearchResult {
+  const { capacity, target, most } = options;
+  const slack = NEAR * capacity;
+  const measurements: Measurement[] = [];
+  const known = new Map<number, number>();
+  let ceiling = most;
+  let goal = capacity * target;
+
+  const measure = (size: number): number | null => {
+    const line = lineThrough(known);
+    const expected = line && line.at + line.slope * size;
+    const bytes = options.measure(size);
+    measurements.push({ size, expected, bytes });
+    if (bytes !== null) {
+      known.set(size, bytes);
+      return bytes;
+    }
+    ceiling = Math.min(ceiling, size - 1);
+    if (ceiling < 1) throw notEvenOne(capacity);
+    if (expected !== null) goal = Math.min(goal, BACK_OFF * expected);
+    return null;
+  };
+
+  // Sizes to draw a line through: doubling until a good part of the room is taken, halving where that is too much.
+  for (let size = Math.min(FIRST, ceiling); !known.has(size); ) {
+    const bytes = measure(size);
+    if (bytes !== null && bytes <= goal && size === ceiling) break;
+    const over = measurements.some((m) => m.bytes === null || m.bytes > goal);
+    const least = known.size > 0 ? Math.min(...known.values()) : 0;
+    const rise = bytes === null ? 0 : bytes - least;
+    if (known.size > 1 && (over || rise >= ENOUGH * (goal - least))) break;
+    const smallest = Math.min(...measurements.map((m) => m.size));
+    size = over ? Math.max(1, smallest >> 1) : Math.min(ceiling, 2 * size);
+  }
+
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    const line = lineThrough(known);
+    const wanted = line === null ? ceiling : Math.floor((goal - line.at) / line.slope);
+    const size = Math.max(1, Math.min(ceiling, wanted));
+    if (known.has(size)) break;
+    const bytes = measure(size);
+    if (bytes !== null && Math.abs(bytes - goal) <= slack) break;
+  }
+
+  const sizes = [...known.keys()].sort((a, b) => a - b);
+  const size = sizes.findLast((held) => known.get(held)! <= goal + slack) ?? sizes[0]!;
+  const { expected, bytes } = measurements.find((m) => m.size === size)!;
+  const failed = measurements.some((m) => m.bytes === null);
+  const limitedBy = size === most ? 'most' : failed ? 'device' : 'target';
+  return { size, predicted: expected, measured: bytes!, limitedBy, measurements };
+}
+
+/** Least squares over the three largest batches; null while there is no rise to go by. */
+function lineThrough(known: ReadonlyMap<number, number>): { at: number; slope: number } | null {
+  const points = [...known].sort(([a], [b]) => a - b).slice(-3);
+  const mean = (of: (point: readonly [number, number]) => number): number =>
+    points.reduce((sum, point) => sum + of(point), 0) / points.length;
+  const [x, y] = [mean(([size]) => size), mean(([, bytes]) => bytes)];
+  const spread = mean(([size]) => (size - x) ** 2);
+  const slope = spread === 0 ? 0 : mean(([size, bytes]) => (size - x) * (bytes - y)) / spread;
+  return slope > 0 ? { at: y - slope * x, slope } : null;
+}
+
+function notEvenOne(capacity: number): LatentWireError {
+  return new LatentWireError(
+    `expected a step of one example to fit into the ${(capacity / 2 ** 30).toFixed(1)} GiB of the device, but it ran out of memory`,
+    {
+      code: 'oom',
+      hint: 'pass --gradient_checkpointing, lower --encoder_max_tokens, or take a smaller model',
+    },
+  );
+}
