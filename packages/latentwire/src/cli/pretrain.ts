@@ -12,6 +12,10 @@ interface PretrainFlags {
   readonly lr: string;
   readonly evalQuestions: string;
   readonly init?: string;
+  readonly maxMinutes?: string;
+  readonly style: string;
+  readonly noise: string;
+  readonly workers: string;
   readonly device: string;
 }
 
@@ -32,6 +36,10 @@ export const pretrain: CliCommand = {
       .option('--lr <x>', 'peak learning rate, per step', '0.002')
       .option('--eval-questions <n>', 'held-out questions of the final measurement', '1000')
       .option('--init <folder>', 'go on from this model of the same design, on full contexts from the start')
+      .option('--style <style>', 'wording of facts: plain or prose', 'plain')
+      .option('--noise <x>', 'most noise on embeddings of contexts, relative to their size', '0')
+      .option('--max-minutes <x>', 'end after this time, with the learning rate decayed')
+      .option('--workers <n>', 'threads that make batches', '0')
       .option('--device <device>', 'auto, cpu, cuda or cuda:N', 'auto'),
   async run({ options, logger }) {
     const o = options as unknown as PretrainFlags;
@@ -44,6 +52,10 @@ export const pretrain: CliCommand = {
       questions: whole(o.questions, '--questions', 1),
       lr: positive(o.lr, '--lr'),
       init: o.init ?? null,
+      maxMinutes: o.maxMinutes === undefined ? null : positive(o.maxMinutes, '--max-minutes'),
+      style: styleOf(o.style),
+      noise: o.noise === '0' ? 0 : positive(o.noise, '--noise'),
+      workers: whole(o.workers, '--workers', 0),
       evaluationQuestions: whole(o.evalQuestions, '--eval-questions', 1),
     };
     const { resolveDevice } = await import('../models/index.js');
@@ -63,7 +75,7 @@ export const pretrain: CliCommand = {
       json: { ...result },
       text: [
         `${o.model}: ${result.parameters.toLocaleString('en')} parameters in ${o.out}`,
-        `${settings.steps} steps in ${(result.seconds / 60).toFixed(1)} min, final answer loss ${result.finalLoss.toFixed(3)}`,
+        `${result.steps} steps in ${(result.seconds / 60).toFixed(1)} min, final answer loss ${result.finalLoss.toFixed(3)}`,
         `${text.questions} held-out questions     EM     F1`,
         `  context as text          ${percent(text.em)} ${percent(text.f1)}`,
         `  no context               ${percent(noContext.em)} ${percent(noContext.f1)}`,
@@ -71,6 +83,13 @@ export const pretrain: CliCommand = {
     };
   },
 };
+
+function styleOf(text: string): 'plain' | 'prose' {
+  if (text === 'plain' || text === 'prose') return text;
+  throw new LatentWireError(`--style: expected plain or prose, got ${JSON.stringify(text)}`, {
+    code: 'input',
+  });
+}
 
 function whole(text: string, flag: string, min: number): number {
   const n = Number(text);

@@ -61,6 +61,7 @@ describe('the public surface', () => {
         "data.token_cache_mb | --token-cache-mb | integer = 2048",
         "facts.people | --facts-people | integer = 2",
         "facts.each | --facts-each | integer = 3",
+        "facts.style | --facts-style | choice = "plain"",
         "facts.questions | --facts-questions | choice = "all"",
         "encoder.type | --encoder-type | choice = "lm"",
         "encoder.encode | --encode | choice = "context"",

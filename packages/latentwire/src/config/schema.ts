@@ -64,6 +64,11 @@ export const runConfigSchema = z.strictObject({
   facts: group('Contexts of the generated dataset `facts`', {
     people: integer('people told of in one context', { flag: 'facts-people', min: 1, max: 4, default: 2 }),
     each: integer('facts about each of them', { flag: 'facts-each', min: 1, max: 5, default: 3 }),
+    style: choice(
+      'how facts are worded; plain: short sentences; prose: longer ones among them, with more words that are no facts',
+      ['plain', 'prose'],
+      { flag: 'facts-style', default: 'plain' },
+    ),
     questions: choice(
       'kinds of question; attribute: what is said of a named person; all: also who it is said of, and two hops',
       ['all', 'attribute'],

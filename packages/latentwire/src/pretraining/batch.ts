@@ -1,11 +1,13 @@
 /** Training batches: rows of contexts, and k rows of question and answer for each of them. */
+import type { random } from '@latentwire/torch';
 import type { FactsExample } from '../data/facts/index.js';
 import {
   answerTokens,
   contextTokens,
   headTokens,
-  type Reader,
+  type PromptReader,
   repeatTokens,
+  roundUp,
   tailTokens,
 } from '../wire/index.js';
 
@@ -34,6 +36,26 @@ export interface FactsBatch {
   readonly contexts: HostRows;
   /** A fixed number of rows per context, in the order of the contexts. */
   readonly questions: HostRows;
+  /** Noise on the embeddings of the contexts; absent: none. */
+  readonly noise?: ContextNoise;
+}
+
+/** Gaussian noise as rows of a fixed table, since a captured step draws nothing itself. */
+export interface ContextNoise {
+  /** [contexts·length] rows of the table */
+  readonly ids: Int32Array;
+  /** [contexts] size relative to the embeddings' */
+  readonly levels: Float32Array;
+}
+
+/** Rows of the table that `ContextNoise` points to. */
+export const NOISE_ROWS = 4096;
+
+/** How rows are laid out. */
+export interface BatchFormat {
+  readonly weights: PartWeights;
+  /** Lengths are rounded up to a multiple of it, so that few shapes are needed; 1: not at all. */
+  readonly multiple: number;
 }
 
 /** Longest target in tokens; far beyond any context here. */
@@ -43,10 +65,10 @@ const RETELL_TAIL = '\nRetell the context.\n';
 
 /** Rows [BOS head context], and rows [tail answer EOS] of up to `questions` questions each, as many for every context. */
 export async function answerBatch(
-  reader: Reader,
+  reader: PromptReader,
   examples: readonly FactsExample[],
   questions: number,
-  weights: PartWeights,
+  format: BatchFormat,
 ): Promise<FactsBatch> {
   const asked = examples.flatMap(({ qa }) => Array.from({ length: questions }, (_, q) => qa[q % qa.length]!));
   const [tails, answers] = await Promise.all([
@@ -61,57 +83,66 @@ export async function answerBatch(
     ),
   ]);
   return {
-    contexts: await contextRows(reader, examples, weights),
-    questions: padRows(asked.map((_, i) => [part(tails[i]!, weights.question), part(answers[i]!, 1)])),
+    contexts: await contextRows(reader, examples, format),
+    questions: padRows(
+      asked.map((_, i) => [part(tails[i]!, format.weights.question), part(answers[i]!, 1)]),
+      format.multiple,
+    ),
   };
 }
 
 /** Rows [BOS head context], and one row [repeat context EOS] each. */
 export async function repeatBatch(
-  reader: Reader,
+  reader: PromptReader,
   examples: readonly FactsExample[],
-  weights: PartWeights,
+  format: BatchFormat,
 ): Promise<FactsBatch> {
   const texts = examples.map(({ context }) => context);
-  return saidBatch(reader, examples, await repeatTokens(reader), texts, weights);
+  return saidBatch(reader, examples, await repeatTokens(reader), texts, format);
 }
 
 /** Rows [BOS head context], and one row [retell, the facts in other words and another order, EOS] each. */
 export async function retellBatch(
-  reader: Reader,
+  reader: PromptReader,
   examples: readonly FactsExample[],
-  weights: PartWeights,
+  format: BatchFormat,
 ): Promise<FactsBatch> {
   const [tail] = await reader.tokenizer.encodeBatch([RETELL_TAIL], { addSpecialTokens: false });
   const texts = examples.map(({ retold }) => retold);
-  return saidBatch(reader, examples, tail!, texts, weights);
+  return saidBatch(reader, examples, tail!, texts, format);
 }
 
 async function saidBatch(
-  reader: Reader,
+  reader: PromptReader,
   examples: readonly FactsExample[],
   tail: Int32Array,
   texts: readonly string[],
-  weights: PartWeights,
+  format: BatchFormat,
 ): Promise<FactsBatch> {
   const targets = await answerTokens(reader, texts, MAX_TARGET);
   return {
-    contexts: await contextRows(reader, examples, weights),
-    questions: padRows(targets.map((target) => [part(tail, weights.question), part(target, 1)])),
+    contexts: await contextRows(reader, examples, format),
+    questions: padRows(
+      targets.map((target) => [part(tail, format.weights.question), part(target, 1)]),
+      format.multiple,
+    ),
   };
 }
 
 async function contextRows(
-  reader: Reader,
+  reader: PromptReader,
   examples: readonly FactsExample[],
-  weights: PartWeights,
+  format: BatchFormat,
 ): Promise<HostRows> {
   const head = await headTokens(reader);
   const contexts = await contextTokens(
     reader,
     examples.map(({ context }) => context),
   );
-  return padRows(contexts.map((ids) => [part(head, 0), part(ids, weights.context)]));
+  return padRows(
+    contexts.map((ids) => [part(head, 0), part(ids, format.weights.context)]),
+    format.multiple,
+  );
 }
 
 interface WeightedPart {
@@ -121,8 +152,12 @@ interface WeightedPart {
 
 const part = (ids: Int32Array, weight: number): WeightedPart => ({ ids, weight });
 
-function padRows(rows: readonly (readonly WeightedPart[])[]): HostRows {
-  const length = Math.max(...rows.map((parts) => parts.reduce((sum, { ids }) => sum + ids.length, 0)));
+/** Targets that are supervised come in multiples of this many lengths' multiple. */
+const TARGETS_PER_MULTIPLE = 64;
+
+function padRows(rows: readonly (readonly WeightedPart[])[], multiple: number): HostRows {
+  const longest = Math.max(...rows.map((parts) => parts.reduce((sum, { ids }) => sum + ids.length, 0)));
+  const length = roundUp(longest, multiple);
   const ids = new Int32Array(rows.length * length);
   const valid = new Uint8Array(rows.length * length);
   const positions: number[] = [];
@@ -144,6 +179,12 @@ function padRows(rows: readonly (readonly WeightedPart[])[]): HostRows {
       }
     }
   });
+  // What fills up has no weight.
+  while (multiple > 1 && positions.length % (TARGETS_PER_MULTIPLE * multiple) !== 0) {
+    positions.push(0);
+    targets.push(0);
+    weights.push(0);
+  }
   return {
     rows: rows.length,
     length,
@@ -153,4 +194,17 @@ function padRows(rows: readonly (readonly WeightedPart[])[]): HostRows {
     targets: Int32Array.from(targets),
     weights: Float32Array.from(weights),
   };
+}
+
+/** Half of the contexts get none, the others up to `most`. */
+export function contextNoise(
+  { rows, length }: HostRows,
+  draw: random.RandomCursor,
+  most: number,
+): ContextNoise {
+  const levels = Float32Array.from({ length: rows }, () => {
+    const level = 2 * draw.nextUniform() - 1;
+    return level > 0 ? most * level : 0;
+  });
+  return { levels, ids: Int32Array.from({ length: rows * length }, () => draw.nextInteger(NOISE_ROWS)) };
 }

@@ -1,17 +1,17 @@
 import { random } from '@latentwire/torch';
 import { describe, expect, it } from 'vitest';
-import { Curriculum } from './curriculum.js';
+import { Curriculum, STEPS_AHEAD } from './curriculum.js';
 
 const TOTAL = 100_000;
-const curriculum = (): Curriculum => new Curriculum(new random.RandomRoot(1).stream('lessons'), 16, TOTAL);
+const curriculum = (): Curriculum => new Curriculum(new random.RandomRoot(1).stream('lessons'), 16);
 
 describe('Curriculum', () => {
   it('stays while answers are wrong and goes on when they are right', () => {
     const c = curriculum();
-    for (let i = 0; i < 500; i++) expect(c.record(i, 2)).toBe(false);
+    for (let i = 0; i < 500; i++) expect(c.record(i, 2, 0)).toBe(false);
     expect(c.stage).toBe(0);
     let steps = 0;
-    while (!c.record(500 + steps, 0.01)) steps++;
+    while (!c.record(500 + steps, 0.01, 0)) steps++;
     expect(steps).toBeGreaterThan(20);
     expect(c.stage).toBe(1);
   });
@@ -19,10 +19,10 @@ describe('Curriculum', () => {
   it('gives every stage some steps, however low the loss, and ends at the full context', () => {
     const c = curriculum();
     let steps = 0;
-    for (; !c.atLastStage; steps++) c.record(steps, 0);
-    expect(steps).toBe(4 * 60);
-    expect(c.record(steps, 0)).toBe(false);
-    const shapes = Array.from({ length: 200 }, (_, i) => c.lesson(i).shape);
+    for (; !c.atLastStage; steps++) c.record(steps, 0, 0);
+    expect(steps).toBe(4 * 60 + 3 * (STEPS_AHEAD + 1));
+    expect(c.record(steps, 0, 0)).toBe(false);
+    const shapes = Array.from({ length: 200 }, (_, i) => c.lesson(steps + STEPS_AHEAD + 1 + i).shape);
     expect(shapes.filter(({ people, facts }) => people * facts >= 4).length).toBeGreaterThan(160);
     expect(shapes.some(({ people }) => people === 1)).toBe(true);
   });
@@ -39,7 +39,9 @@ describe('Curriculum', () => {
   it('goes on at the deadline of a stage, however wrong the answers are', () => {
     const c = curriculum();
     const starts: number[] = [];
-    for (let step = 0; step < TOTAL; step++) if (c.record(step, 2)) starts.push((step + 1) / TOTAL);
+    for (let step = 0; step < TOTAL; step++) {
+      if (c.record(step, 2, (step + 1) / TOTAL)) starts.push((step + 1) / TOTAL);
+    }
     expect(starts).toEqual([0.06, 0.1, 0.2, 0.35]);
   });
 

@@ -8,7 +8,7 @@ import type { random } from '@latentwire/torch';
 import type { FactsShape } from '../data/facts/index.js';
 
 export interface Lesson {
-  readonly shape: Required<FactsShape>;
+  readonly shape: Required<Omit<FactsShape, 'style'>>;
   readonly task: 'answer' | 'repeat' | 'retell';
   /** Contexts in the batch: more of them while they are short. */
   readonly contexts: number;
@@ -16,7 +16,7 @@ export interface Lesson {
 
 interface Stage {
   /** Drawn from in equal shares. */
-  readonly shapes: readonly Required<FactsShape>[];
+  readonly shapes: readonly Required<Omit<FactsShape, 'style'>>[];
   /** Contexts relative to those of the last stage. */
   readonly crowd: number;
   /** The stage ends at this share of all steps at the latest: reading may also appear on larger contexts. */
@@ -64,24 +64,30 @@ const RETELL_SHARE = 0.3;
 /** Numbers that one lesson draws. */
 const DRAWS = 4;
 
+/** A new stage begins this many steps after its sign was seen: so many batches may be composed ahead. */
+export const STEPS_AHEAD = 32;
+
 export class Curriculum {
   #stage = 0;
+  /** First step of each stage that has been reached; those of a stage not reached are unknown. */
+  readonly #starts: number[] = [0];
   #steps = 0;
   #loss: number | undefined;
 
   /**
    * @param stream draws the lesson of each step, by step number.
    * @param contexts per step at full length.
-   * @param totalSteps of the training, for the deadlines.
    * @param mastered starts at the last stage: the model has gone through the others before.
    */
   constructor(
     private readonly stream: random.RandomStream,
     private readonly contexts: number,
-    private readonly totalSteps: number,
     mastered = false,
   ) {
-    if (mastered) this.#stage = LAST;
+    if (mastered) {
+      this.#stage = LAST;
+      for (let stage = 1; stage <= LAST; stage++) this.#starts.push(0);
+    }
   }
 
   /** 0 for the smallest contexts. */
@@ -89,30 +95,45 @@ export class Curriculum {
     return this.#stage;
   }
 
+  /** The stage of a step, as far as it has been reached. */
+  stageAt(step: number): number {
+    return this.#starts.findLastIndex((start) => start <= step);
+  }
+
+  /** First step of the last stage that was reached. */
+  get nextStart(): number {
+    return this.#starts.at(-1)!;
+  }
+
   get atLastStage(): boolean {
     return this.#stage === LAST;
   }
 
-  /** The lesson of a step at the stage reached so far. */
+  /** The lesson of a step, which may be up to STEPS_AHEAD after the last one recorded. */
   lesson(step: number): Lesson {
     const first = DRAWS * step;
     const review = this.stream.uniformAt(first) < REVIEW_SHARE;
-    const stage = STAGES[review ? this.stream.integerAt(first + 1, this.#stage + 1) : this.#stage]!;
+    const reached = this.stageAt(step);
+    const stage = STAGES[review ? this.stream.integerAt(first + 1, reached + 1) : reached]!;
     const shape = stage.shapes[this.stream.integerAt(first + 3, stage.shapes.length)]!;
     const share = this.stream.uniformAt(first + 2);
     const task = share < REPEAT_SHARE ? 'repeat' : share < REPEAT_SHARE + RETELL_SHARE ? 'retell' : 'answer';
     return { shape, task, contexts: Math.round(this.contexts * stage.crowd) };
   }
 
-  /** Tells the loss of a step that asked for answers; true when the next stage begins. */
-  record(step: number, answerLoss: number): boolean {
-    if (this.atLastStage) return false;
+  /**
+   * Tells the loss of a step that asked for answers; true when the next stage is to begin.
+   * @param progress share of the training that is done
+   */
+  record(step: number, answerLoss: number, progress: number): boolean {
+    if (this.atLastStage || step < this.#starts.at(-1)!) return false;
     this.#steps++;
     this.#loss = this.#loss === undefined ? answerLoss : this.#loss + SMOOTHING * (answerLoss - this.#loss);
     const passed = this.#steps >= MIN_STEPS && this.#loss < PASS_LOSS;
-    const late = step + 1 >= STAGES[this.#stage]!.deadline * this.totalSteps;
+    const late = progress >= STAGES[this.#stage]!.deadline;
     if (!passed && !late) return false;
     this.#stage++;
+    this.#starts.push(step + 2 + STEPS_AHEAD);
     this.#steps = 0;
     this.#loss = undefined;
     return true;

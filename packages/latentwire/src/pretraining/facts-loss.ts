@@ -12,11 +12,18 @@ export interface FactsLoss {
   readonly target: t.Tensor;
 }
 
-export function factsLoss(model: LanguageModel, batch: FactsBatch): FactsLoss {
+/** @param noiseTable [NOISE_ROWS, D], standard normal; needed where the batch asks for noise */
+export function factsLoss(
+  model: LanguageModel,
+  batch: FactsBatch,
+  noiseTable: t.Tensor | null = null,
+): FactsLoss {
   const { device } = model;
   const parts = [batch.contexts, batch.questions];
   const [contexts, questions] = parts.map((rows) => toDevice(rows, device));
-  const hidden = hiddenStates(model, contexts!, questions!);
+  const hidden = hiddenStates(model, contexts!, questions!, (embeds) =>
+    noiseTable === null ? embeds : withNoise(embeds, model, batch, noiseTable),
+  );
   const predicting = [hidden.contexts, hidden.questions].map((states, i) => {
     const { positions } = parts[i]!;
     return t.indexSelect(
@@ -35,6 +42,21 @@ export function factsLoss(model: LanguageModel, batch: FactsBatch): FactsLoss {
     total: weightedMean(losses, weights),
     target: t.noGrad(() => weightedMean(losses, isTarget)),
   };
+}
+
+/** Embeddings [B, T, D] and noise, whose size is measured by that of the embedding table. */
+function withNoise(embeds: t.Tensor, model: LanguageModel, batch: FactsBatch, table: t.Tensor): t.Tensor {
+  const { ids, levels } = batch.noise!;
+  const { rows, length } = batch.contexts;
+  return t.add(
+    embeds,
+    t.noGrad(() => {
+      const noise = t.embedding(table, indexTensor(ids, [rows, length], model.device));
+      const size = t.sqrt(t.mean(t.mul(model.weights.embed, model.weights.embed)));
+      const level = t.fromTypedArray(levels, [rows, 1, 1], { device: model.device });
+      return t.mul(noise, t.mul(level, size));
+    }),
+  );
 }
 
 function weightedMean(values: t.Tensor, weights: t.Tensor): t.Tensor {

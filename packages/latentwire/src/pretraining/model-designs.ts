@@ -96,9 +96,27 @@ const DESIGNS = {
 export type ModelDesignName = keyof typeof DESIGNS;
 export const modelDesignNames = Object.keys(DESIGNS) as readonly ModelDesignName[];
 
+/** A design of other sizes, for searches: width x layers x heads x MLP width x vocabulary. */
+function resized(design: ModelDesign, text: string): ModelDesign {
+  const [hiddenSize, layers, heads, intermediateSize, vocabSize] = text.split('x').map(Number);
+  const { family, bosId } = design.config;
+  const sizes = {
+    hiddenSize: hiddenSize!,
+    layers: layers!,
+    heads: heads!,
+    intermediateSize: intermediateSize!,
+    vocabSize: vocabSize!,
+  };
+  const eosId = family === 'llama' ? 1 : vocabSize! - 1;
+  const config = decoderConfig(family as 'llama' | 'qwen2', sizes, { bosId, eosId });
+  return { ...design, config, tokenizer: { ...design.tokenizer, vocabSize: vocabSize! } };
+}
+
 /** @throws LatentWireError `input` naming the nearest design. */
 export function modelDesign(name: string): ModelDesign {
-  const design = (DESIGNS as Readonly<Record<string, ModelDesign>>)[name];
+  const [base, sizes] = name.split('@');
+  const design = (DESIGNS as Readonly<Record<string, ModelDesign>>)[base!];
+  if (design !== undefined && sizes !== undefined) return resized(design, sizes);
   if (design !== undefined) return design;
   const nearest = nearestName(name, modelDesignNames);
   throw new LatentWireError(`expected a model design (${modelDesignNames.join(', ')}), got ${name}`, {

@@ -18,6 +18,7 @@ import { hiddenStates, type TokenRows } from './shared-context.js';
 import { corpusTexts, trainTokenizer } from './tokenizer-files.js';
 
 const WEIGHTS = { context: 0.1, question: 0.2 };
+const FORMAT = { weights: WEIGHTS, multiple: 1 };
 const loadOptions = { device: 'cpu', dtype: 'float32', logger: silentLogger } as const;
 
 let folder: string;
@@ -72,7 +73,7 @@ describe('batches', () => {
 
   it('supervise each answer with its end, and weigh the rest less', async () => {
     const examples = [factsExample('train', 1, 0), factsExample('train', 1, 1, { people: 1, facts: 2 })];
-    const { contexts, questions } = await answerBatch(reader, examples, 3, WEIGHTS);
+    const { contexts, questions } = await answerBatch(reader, examples, 3, FORMAT);
     const asked = examples.flatMap(({ qa }) => qa.slice(0, 3));
     expect(await spell(questions, 1)).toEqual(asked.map(({ answer }) => ` ${answer}<|endoftext|>`));
     expect(await spell(contexts, WEIGHTS.context)).toEqual(examples.map(({ context }) => ` ${context}`));
@@ -80,13 +81,13 @@ describe('batches', () => {
 
   it('supervise the whole context where it is to be repeated', async () => {
     const examples = [factsExample('train', 1, 0)];
-    const { questions } = await repeatBatch(reader, examples, WEIGHTS);
+    const { questions } = await repeatBatch(reader, examples, FORMAT);
     expect(await spell(questions, 1)).toEqual([` ${examples[0]!.context}<|endoftext|>`]);
   });
 
   it('supervise the facts in other words where they are to be retold', async () => {
     const examples = [factsExample('train', 1, 0)];
-    const { questions } = await retellBatch(reader, examples, WEIGHTS);
+    const { questions } = await retellBatch(reader, examples, FORMAT);
     expect(await spell(questions, 1)).toEqual([` ${examples[0]!.retold}<|endoftext|>`]);
   });
 });
@@ -133,7 +134,7 @@ describe('hiddenStates', () => {
 
 describe('factsLoss', () => {
   it('starts near the loss of a uniform guess and leaves no tensor behind', async () => {
-    const batch = await answerBatch(reader, [factsExample('train', 1, 0)], 4, WEIGHTS);
+    const batch = await answerBatch(reader, [factsExample('train', 1, 0)], 4, FORMAT);
     const before = t.liveTensors();
     const target = t.scope(() => factsLoss(reader.model, batch).target.item());
     expect(target).toBeCloseTo(Math.log(reader.model.config.vocabSize), 0);
@@ -171,6 +172,10 @@ describe('pretrain', () => {
     contexts: 2,
     questions: 3,
     lr: 1e-3,
+    maxMinutes: null,
+    style: 'plain',
+    noise: 0,
+    workers: 0,
     init: null,
     evaluationQuestions: 8,
     logger: silentLogger,

@@ -7,19 +7,20 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import * as t from '@latentwire/torch';
-import { type FactsExample, factsExample } from '../data/facts/index.js';
+import type { FactsStyle } from '../data/facts/index.js';
+import { BatchLoader } from '../data/loader/index.js';
 import { LatentWireError } from '../errors.js';
-import { LanguageModel, loadModel, loadTokenizer, namedWeights } from '../models/index.js';
+import { LanguageModel, loadModel, namedWeights } from '../models/index.js';
 import { type Logger, writeJsonAtomic } from '../telemetry/index.js';
-import { PromptFormat, type Reader } from '../wire/index.js';
-import { answerBatch, type FactsBatch, type PartWeights, repeatBatch, retellBatch } from './batch.js';
-import { Curriculum, type Lesson } from './curriculum.js';
-import { factsLoss } from './facts-loss.js';
+import type { Reader } from '../wire/index.js';
+import type { FactsBatch } from './batch.js';
+import { Curriculum, type Lesson, STEPS_AHEAD } from './curriculum.js';
 import { initialiseDecoder } from './initialise.js';
+import { designReader, type LessonData, type LessonRequest } from './lesson-composer.js';
 import { type FactsScore, measureFacts } from './measure.js';
 import { type ModelDesign, modelDesign } from './model-designs.js';
 import { copyTokenizerFiles, WEIGHTS_FILE, writeModelFiles, writeTokenizerFiles } from './model-directory.js';
-import { rememberPieces } from './piece-tokenizer.js';
+import { PretrainStepper } from './pretrain-stepper.js';
 import { corpusTexts, trainTokenizer } from './tokenizer-files.js';
 
 export interface PretrainOptions {
@@ -36,6 +37,13 @@ export interface PretrainOptions {
   readonly questions: number;
   /** Peak learning rate. */
   readonly lr: number;
+  /** Ends the training after this time, with the learning rate decayed; null: at the last step. */
+  readonly maxMinutes: number | null;
+  readonly style: FactsStyle;
+  /** Most Gaussian noise on the embeddings of a context, relative to their size; 0: none. */
+  readonly noise: number;
+  /** Threads that compose batches; 0: the main thread does. */
+  readonly workers: number;
   /** Folder of a model of this design to go on from, with its tokenizer; null: random weights. */
   readonly init: string | null;
   /** Held-out questions of the final measurement. */
@@ -70,12 +78,11 @@ export interface PretrainResult {
 
 /** How the model was made and what it scored. */
 const CARD_FILE = 'pretraining.json';
-const PART_WEIGHTS: PartWeights = { context: 0.1, question: 0.1 };
 const WARMUP_STEPS = 100;
 const FLOOR_RATIO = 0.02;
-const WEIGHT_DECAY = 0.05;
-const BETAS = [0.9, 0.98] as const;
 const LOSS_WINDOW = 100;
+/** Rounding of lengths where steps are captured. */
+const GRAPH_MULTIPLE = 8;
 
 /** Trains, writes the folder, and measures the model as it was written. */
 export async function pretrain(options: PretrainOptions): Promise<PretrainResult> {
@@ -92,19 +99,24 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   if (device !== 'cpu') t.setMatmulPrecision('high');
   const root = new t.random.RandomRoot(options.seed);
   if (options.init === null) {
-    writeTokenizerFiles(folder, trainTokenizer(design.tokenizer, corpusTexts()), design.config.maxPositions);
+    writeTokenizerFiles(
+      folder,
+      trainTokenizer(design.tokenizer, corpusTexts(options.style)),
+      design.config.maxPositions,
+    );
   } else copyTokenizerFiles(options.init, folder);
   const reader = await newReader(design, options, root);
   const trained = await trainSteps(reader, root, options);
   writeModelFiles(folder, design, reader.model.weights);
   roundWeights(reader.model);
   t.setMatmulPrecision('highest');
-  const text = await measureFacts(reader, 'text_only', options.evaluationQuestions);
-  const noContext = await measureFacts(reader, 'no_context', options.evaluationQuestions);
+  const shape = { style: options.style };
+  const text = await measureFacts(reader, 'text_only', options.evaluationQuestions, shape);
+  const noContext = await measureFacts(reader, 'no_context', options.evaluationQuestions, shape);
   const parameters = [...namedWeights(reader.model.weights).values()].reduce((n, w) => n + w.numel, 0);
   reader.model.dispose();
   const seconds = (performance.now() - started) / 1000;
-  const result = { ...trained, parameters, steps: options.steps, seconds, text, noContext };
+  const result = { ...trained, parameters, seconds, text, noContext };
   writeJsonAtomic(path.join(folder, CARD_FILE), {
     command: commandLine(options),
     torch: t.torchVersion(),
@@ -123,8 +135,11 @@ function commandLine(options: PretrainOptions): string {
     contexts: options.contexts,
     questions: options.questions,
     lr: options.lr,
+    style: options.style,
+    noise: options.noise,
     'eval-questions': options.evaluationQuestions,
     device: options.device,
+    ...(options.maxMinutes === null ? {} : { 'max-minutes': options.maxMinutes }),
     ...(options.init === null ? {} : { init: path.basename(options.init) }),
   };
   const words = Object.entries(flags).map(([flag, value]) => `--${flag} ${value}`);
@@ -140,15 +155,7 @@ async function newReader(
   const generator = new t.Generator('cpu', root.stream('init').uint32At(0));
   const model = new LanguageModel(config, initialiseDecoder(config, generator, device));
   if (init !== null) await copyWeights(init, model, logger);
-  return {
-    name: design.name,
-    model,
-    tokenizer: rememberPieces(
-      await loadTokenizer(folder, { logger }),
-      new RegExp(design.tokenizer.pattern, 'gu'),
-    ),
-    format: new PromptFormat({ renderChat: null, stopIds: config.eosIds, bosId: config.bosId }),
-  };
+  return { name: design.name, model, ...(await designReader(design.name, folder)) };
 }
 
 /** Weights of a saved model of the same design. */
@@ -172,11 +179,10 @@ async function trainSteps(
   reader: Reader,
   root: t.random.RandomRoot,
   options: PretrainOptions,
-): Promise<{ stageStarts: number[]; finalLoss: number }> {
+): Promise<{ steps: number; stageStarts: number[]; finalLoss: number }> {
   const { model } = reader;
-  const { steps, lr } = options;
-  const curriculum = new Curriculum(root.stream('lessons'), options.contexts, steps, options.init !== null);
-  const optimizer = newOptimizer(model);
+  const { steps, lr, maxMinutes } = options;
+  const curriculum = new Curriculum(root.stream('lessons'), options.contexts, options.init !== null);
   const stageStarts = [0];
   const losses: number[] = [];
   const schedule = {
@@ -185,83 +191,60 @@ async function trainSteps(
     floorRatio: FLOOR_RATIO,
     warmupSteps: Math.min(WARMUP_STEPS, steps),
   } as const;
-  const prepare = async (step: number): Promise<[Lesson, FactsBatch]> => {
-    const lesson = curriculum.lesson(step);
-    return [lesson, await lessonBatch(reader, lesson, step, options)];
-  };
-  let next = await prepare(0);
-  for (let step = 0; step < steps; step++) {
-    const [lesson, batch] = next;
-    const factor = t.optim.learningRateFactor(schedule, step);
-    for (const group of optimizer.groups) group.lr = lr * factor;
-    const pending = updateStep(model, optimizer, batch);
-    // The next batch is made while the device computes, before this loss is known: a new stage begins a step later.
-    if (step + 1 < steps) next = await prepare(step + 1);
-    const loss = pending.item();
-    pending.dispose();
-    if (!Number.isFinite(loss)) {
-      throw new LatentWireError(`expected a finite loss, got ${loss} at step ${step}`, {
-        code: 'state',
-        hint: 'try a smaller --lr',
-      });
-    }
-    options.onStep?.({ step: step + 1, stage: curriculum.stage, loss, task: lesson.task });
-    if (lesson.task !== 'answer') continue;
-    losses.push(loss);
-    if (curriculum.record(step, loss)) {
-      stageStarts.push(step + 2);
-      options.logger.info('next stage', { stage: curriculum.stage, step: step + 2 });
-    }
-  }
-  optimizer.dispose();
-  const last = losses.slice(-LOSS_WINDOW);
-  return { stageStarts, finalLoss: last.reduce((a, b) => a + b, 0) / last.length };
-}
-
-/** The batch of one step: contexts that no other step has. */
-function lessonBatch(
-  reader: Reader,
-  lesson: Lesson,
-  step: number,
-  options: PretrainOptions,
-): Promise<FactsBatch> {
-  // Crowded early batches hold up to three times the contexts of late ones.
-  const first = step * 4 * options.contexts;
-  const examples = Array.from(
-    { length: lesson.contexts },
-    (_, i): FactsExample => factsExample('train', options.seed, first + i, lesson.shape),
-  );
-  switch (lesson.task) {
-    case 'answer':
-      return answerBatch(reader, examples, options.questions, PART_WEIGHTS);
-    case 'repeat':
-      return repeatBatch(reader, examples, PART_WEIGHTS);
-    case 'retell':
-      return retellBatch(reader, examples, PART_WEIGHTS);
-  }
-}
-
-/** Weight decay on matrices only. */
-function newOptimizer(model: LanguageModel): t.optim.AdamW {
-  const all = [...namedWeights(model.weights)];
-  const group = (matrices: boolean): Map<string, t.Tensor> =>
-    new Map(all.filter(([, tensor]) => (tensor.shape.length === 2) === matrices));
-  return new t.optim.AdamW([
-    { params: group(true), lr: 0, betas: BETAS, weightDecay: WEIGHT_DECAY },
-    { params: group(false), lr: 0, betas: BETAS, weightDecay: 0 },
-  ]);
-}
-
-/** Forward, backward, clip, update. Returns the mean loss of the target tokens, perhaps still being computed. */
-function updateStep(model: LanguageModel, optimizer: t.optim.AdamW, batch: FactsBatch): t.Tensor {
-  return t.scope(() => {
-    const { total, target } = factsLoss(model, batch);
-    t.backward(total);
-    t.optim.clipGradNorm(namedWeights(model.weights).values(), 1);
-    optimizer.step();
-    optimizer.zeroGrad();
-    return target;
+  const began = performance.now();
+  const progressAt = (step: number): number =>
+    Math.max(step / steps, maxMinutes === null ? 0 : (performance.now() - began) / (maxMinutes * 60_000));
+  const graphs = options.device !== 'cpu' && t.cuda.graphsAvailable();
+  const { contexts, questions, design, folder, seed, style, noise } = options;
+  const loader = new BatchLoader<FactsBatch, LessonData, LessonRequest>({
+    module: new URL('./lesson-composer.js', import.meta.url),
+    data: { design, folder, seed, contexts, questions, style, noise, multiple: graphs ? GRAPH_MULTIPLE : 1 },
+    request: (step) => ({ step, lesson: curriculum.lesson(step) }),
+    start: 0,
+    end: steps,
+    workers: options.workers,
+    prefetch: Math.max(1, Math.floor(STEPS_AHEAD / Math.max(1, options.workers))),
   });
+  using stepper = new PretrainStepper(model, {
+    mode: graphs ? 'capture' : 'off',
+    noise: noise > 0,
+    seed: root.stream('noise-table'),
+  });
+  try {
+    let next = await loader.next();
+    let step = 0;
+    for (let progress = 0; progress < 1; ) {
+      const batch = next;
+      const position = Math.max(step, Math.floor(progress * steps));
+      const pending = stepper.update(batch, lr * t.optim.learningRateFactor(schedule, position));
+      // The next batch is made while the device computes.
+      if (step + 1 < steps) next = await loader.next();
+      const loss = pending.item();
+      pending.dispose();
+      if (!Number.isFinite(loss)) {
+        throw new LatentWireError(`expected a finite loss, got ${loss} at step ${step}`, {
+          code: 'state',
+          hint: 'try a smaller --lr',
+        });
+      }
+      const { task } = curriculum.lesson(step);
+      options.onStep?.({ step: step + 1, stage: curriculum.stageAt(step), loss, task });
+      progress = progressAt(step + 1);
+      if (task === 'answer') {
+        losses.push(loss);
+        if (curriculum.record(step, loss, progress)) {
+          stageStarts.push(curriculum.nextStart);
+          options.logger.info('next stage', { stage: curriculum.stage, step: curriculum.nextStart });
+        }
+      }
+      step++;
+    }
+    options.logger.info('steps by way', { ...stepper.counts });
+    const last = losses.slice(-LOSS_WINDOW);
+    return { steps: step, stageStarts, finalLoss: last.reduce((a, b) => a + b, 0) / last.length };
+  } finally {
+    await loader.close();
+  }
 }
 
 /** Brings the weights to the values that were written, so that what is measured is what is loaded later. */

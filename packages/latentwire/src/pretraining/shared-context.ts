@@ -13,15 +13,22 @@ export interface TokenRows {
   readonly valid: t.Tensor;
 }
 
-/** Hidden states of `contexts` [B, Tc, D] and of `questions` [B·k, Tq, D], k questions after each context in turn. */
+/**
+ * Hidden states of `contexts` [B, Tc, D] and of `questions` [B·k, Tq, D], k questions after each context in turn.
+ * @param disturb changes the embeddings of the contexts
+ */
 export function hiddenStates(
   model: LanguageModel,
   contexts: TokenRows,
   questions: TokenRows,
+  disturb: (contexts: t.Tensor) => t.Tensor = (embeds) => embeds,
 ): { contexts: t.Tensor; questions: t.Tensor } {
   const perContext = questions.ids.size(0) / contexts.ids.size(0);
   using recorder = new ContextRecorder(contexts.ids.size(1));
-  const contextHidden = model.hidden(model.embed(contexts.ids), { cache: recorder, rightPadded: true });
+  const contextHidden = model.hidden(disturb(model.embed(contexts.ids)), {
+    cache: recorder,
+    rightPadded: true,
+  });
   const valid = t.cat([t.repeatInterleave(contexts.valid, perContext, 0), questions.valid], 1);
   const questionHidden = model.hidden(model.embed(questions.ids), {
     cache: recorder.repeated(perContext),

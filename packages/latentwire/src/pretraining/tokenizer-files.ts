@@ -2,7 +2,7 @@
  * Trains the tokenizers of the bundled models and writes them in the Hugging Face format (tokenizer.json for the
  * `tokenizers` library, tokenizer_config.json for transformers).
  */
-import { factsExample } from '../data/facts/index.js';
+import { type FactsStyle, factsExample } from '../data/facts/index.js';
 import type { JsonRecord } from '../telemetry/index.js';
 import { PromptFormat } from '../wire/index.js';
 import { BYTE_SYMBOLS, countPieces, type Merge, trainBpe } from './bpe.js';
@@ -43,10 +43,10 @@ const CORPUS_CONTEXTS = 4000;
 const CORPUS_SEED = 0;
 
 /** Prompts and answers of the train split, as the model will see them. */
-export function* corpusTexts(): Generator<string> {
+export function* corpusTexts(style: FactsStyle = 'plain'): Generator<string> {
   const format = new PromptFormat({ renderChat: null, stopIds: [], bosId: null });
   for (let i = 0; i < CORPUS_CONTEXTS; i++) {
-    const { context, qa } = factsExample('train', CORPUS_SEED, i);
+    const { context, qa } = factsExample('train', CORPUS_SEED, i, { style });
     yield format.promptText('').head + format.contextText(context) + format.repeatText().tail;
     for (const { question, answer } of qa) yield format.promptText(question).tail + format.answerText(answer);
   }

@@ -30,7 +30,7 @@ export async function loadSplit(
 ): Promise<Example[]> {
   const { dataset } = config.data;
   if (dataset === 'facts') {
-    const shape = { people: config.facts.people, facts: config.facts.each };
+    const shape = { people: config.facts.people, facts: config.facts.each, style: config.facts.style };
     const kinds = config.facts.questions === 'all' ? {} : { kinds: [config.facts.questions] };
     return [...loadFacts({ split, samples: factsSamples(config, split), shape, ...kinds }).examples];
   }

@@ -43,6 +43,7 @@ export {
   fullPromptTokens,
   headTokens,
   latentRow,
+  type PromptReader,
   type Reader,
   repeatTokens,
   tailTokens,

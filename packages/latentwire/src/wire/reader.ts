@@ -4,23 +4,27 @@ import type { Tokenizer } from '../models/tokenizer/index.js';
 import type { Segment } from './compose.js';
 import type { PromptFormat } from './prompt-format.js';
 
-export interface Reader {
+export interface Reader extends PromptReader {
   /** Short name for tables and file keys, unique in a run. */
   readonly name: string;
   readonly model: LanguageModel;
+}
+
+/** What puts questions into a model's tokens. */
+export interface PromptReader {
   readonly tokenizer: Tokenizer;
   readonly format: PromptFormat;
 }
 
 /** Tokens before the context, BOS included, the same for every question. */
-export async function headTokens(reader: Reader): Promise<Int32Array> {
+export async function headTokens(reader: PromptReader): Promise<Int32Array> {
   const { head } = reader.format.promptText('');
   return withBos(reader, (await encode(reader, [head]))[0]!);
 }
 
 /** Tokens after the context for each question; null: the question is in the latents. */
 export async function tailTokens(
-  reader: Reader,
+  reader: PromptReader,
   questions: readonly (string | null)[],
 ): Promise<Int32Array[]> {
   return encode(
@@ -30,7 +34,10 @@ export async function tailTokens(
 }
 
 /** The context as the reader tokenises it inside its prompt. */
-export async function contextTokens(reader: Reader, contexts: readonly string[]): Promise<Int32Array[]> {
+export async function contextTokens(
+  reader: PromptReader,
+  contexts: readonly string[],
+): Promise<Int32Array[]> {
   return encode(
     reader,
     contexts.map((context) => reader.format.contextText(context)),
@@ -39,7 +46,7 @@ export async function contextTokens(reader: Reader, contexts: readonly string[])
 
 /** The whole prompt as one text, tokenised in one piece: what a user of the frozen model would send. */
 export async function fullPromptTokens(
-  reader: Reader,
+  reader: PromptReader,
   items: readonly { context: string; question: string }[],
 ): Promise<Int32Array[]> {
   const texts = items.map(({ context, question }) => {
@@ -51,7 +58,7 @@ export async function fullPromptTokens(
 
 /** Answer tokens followed by the stop token, cut to `maxTokens` answer tokens. */
 export async function answerTokens(
-  reader: Reader,
+  reader: PromptReader,
   answers: readonly string[],
   maxTokens: number,
 ): Promise<Int32Array[]> {
@@ -64,7 +71,7 @@ export async function answerTokens(
 }
 
 /** Tokens between the latents and a context that is to be repeated. */
-export async function repeatTokens(reader: Reader): Promise<Int32Array> {
+export async function repeatTokens(reader: PromptReader): Promise<Int32Array> {
   return (await encode(reader, [reader.format.repeatText().tail]))[0]!;
 }
 
@@ -73,12 +80,12 @@ export function latentRow(head: Int32Array, tail: Int32Array): Segment[] {
   return [{ kind: 'tokens', ids: head }, { kind: 'latents' }, { kind: 'tokens', ids: tail }];
 }
 
-function encode(reader: Reader, texts: readonly string[]): Promise<Int32Array[]> {
+function encode(reader: PromptReader, texts: readonly string[]): Promise<Int32Array[]> {
   // Special tokens of chat templates stand in the text; none are added around it.
   return reader.tokenizer.encodeBatch(texts, { addSpecialTokens: false });
 }
 
-function withBos(reader: Reader, ids: Int32Array): Int32Array {
+function withBos(reader: PromptReader, ids: Int32Array): Int32Array {
   const bos = reader.format.bosId;
   if (bos === null || ids[0] === bos) return ids;
   return Int32Array.from([bos, ...ids]);

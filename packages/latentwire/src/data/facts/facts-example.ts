@@ -30,7 +30,11 @@ export interface FactsShape {
   readonly people?: number;
   /** Facts told of each, 1–5. Default 3. */
   readonly facts?: number;
+  /** plain: short sentences (default); prose: longer ones among them, in which the fact is a smaller part. */
+  readonly style?: FactsStyle;
 }
+
+export type FactsStyle = 'plain' | 'prose';
 
 /** Numbers that one example may draw: example i owns this many places of its stream. */
 const DRAWS = 1024;
@@ -42,7 +46,7 @@ export function factsExample(
   index: number,
   shape: FactsShape = {},
 ): FactsExample {
-  const { people: count = 2, facts: perPerson = 3 } = shape;
+  const { people: count = 2, facts: perPerson = 3, style = 'plain' } = shape;
   const draw = new random.RandomRoot(seed)
     .stream(`facts/${split}/${count}x${perPerson}`)
     .cursor(index * DRAWS);
@@ -51,7 +55,8 @@ export function factsExample(
   const topics = drawDistinct(TOPICS, perPerson, draw);
   const facts = people.flatMap((person) => topics.map((topic) => ({ person, topic })));
   const told = facts.map(({ person, topic }) => {
-    const [first, second] = drawDistinct(WORDINGS[topic].state, 2, draw);
+    const { state, prose } = WORDINGS[topic];
+    const [first, second] = drawDistinct(style === 'plain' ? state : [...state, ...prose], 2, draw);
     return { first: first!(person), second: second!(person) };
   });
   const questions = people.flatMap((person) => questionsAbout(person, topics, draw));

@@ -3,6 +3,7 @@ export {
   type FactQuestion,
   type FactsExample,
   type FactsShape,
+  type FactsStyle,
   factsExample,
   type QuestionKind,
 } from './facts-example.js';

@@ -96,7 +96,7 @@ export class BatchLoader<Batch, Data = unknown, Request = unknown> {
       this.#inline = loaded.createComposer(data);
     }
     try {
-      return this.#inline(this.#options.request(step));
+      return await this.#inline(this.#options.request(step));
     } catch (error) {
       throw cannotCompose(step, error instanceof Error ? error.message : String(error), error);
     }

@@ -3,7 +3,7 @@
  * in every thread (or in the main one), given the shared data once, and then asked for one batch after the other. A
  * batch must be a function of data and request alone: which thread composes it must not matter.
  */
-export type Composer<Request, Batch> = (request: Request) => Batch;
+export type Composer<Request, Batch> = (request: Request) => Batch | Promise<Batch>;
 
 export interface ComposingModule<Data, Request, Batch> {
   /** @param data as handed to the loader: a structured clone of it, with SharedArrayBuffers shared */

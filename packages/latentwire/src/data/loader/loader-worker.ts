@@ -13,10 +13,10 @@ const start = workerData as WorkerStart;
 const module = (await import(start.module)) as ComposingModule<unknown, unknown, unknown>;
 const compose = module.createComposer(start.data);
 
-port.on('message', ({ step, request }: WorkerTask) => {
+port.on('message', async ({ step, request }: WorkerTask) => {
   let answer: WorkerAnswer;
   try {
-    answer = { step, batch: compose(request) };
+    answer = { step, batch: await compose(request) };
   } catch (error) {
     answer = { step, error: error instanceof Error ? error.message : String(error) };
   }

@@ -90,7 +90,7 @@ async function encoderFiles(reference: string): Promise<string> {
 async function dataDigest(config: RunConfig, split: Split): Promise<string> {
   const { dataset } = config.data;
   if (dataset === 'facts') {
-    const shape = { people: config.facts.people, facts: config.facts.each };
+    const shape = { people: config.facts.people, facts: config.facts.each, style: config.facts.style };
     return digestExamples(loadFacts({ split, samples: 64, shape }).examples).slice(0, 16);
   }
   const file = split === 'train' ? config.data.train_file : config.data.dev_file;
