@@ -51,7 +51,9 @@ export const runConfigSchema = z.strictObject({
       min: 1,
       default: 10_000,
     }),
-    questions_together: toggle('keep questions on one text in one batch, where it is encoded once for them'),
+    questions_together: toggle(
+      'keep questions on one text in one batch, where it is encoded, and repeated, once for them',
+    ),
     token_cache: optionalText('folder of tokenised datasets; none: ~/.cache/latentwire/tokens', {
       operational: true,
     }),
@@ -263,6 +265,11 @@ export const runConfigSchema = z.strictObject({
         default: 0.45,
       },
     ),
+    descent_levels: integer('numbers of latents on the way down from one per token to M', {
+      min: 1,
+      max: 1024,
+      default: 16,
+    }),
     descent_answer_weight: number('weight of the answer while latents descend to M, beside reconstruction', {
       min: 0,
       default: 0,
@@ -406,6 +413,12 @@ export const runConfigSchema = z.strictObject({
       'times as many latents per text as the wire has; for wires trained with --train-expansions',
       { flag: 'eval-expansion', above: 0, default: 1 },
     ),
+    bits: optionalInteger('bits per number of the messages that are scored; none: those of the wire', {
+      flag: 'eval-bits',
+      min: 1,
+      max: 32,
+      default: null,
+    }),
     eval_modes: list(
       'ways of answering to score, with commas or repeated; none given: text,token_budget,no_context,latent,shuffled,joint',
     ),

@@ -14,4 +14,5 @@ export {
 export { distillationLoss, type TeacherDistributions } from './distillation-loss.js';
 export { type EmbeddingStatistics, embeddingStatistics, manifoldLoss } from './manifold-loss.js';
 export { pooledEmbeddings } from './pooled-embeddings.js';
+export { piecewiseLoss, readingLoss } from './reading-loss.js';
 export * from './teacher-cache/index.js';

@@ -28,7 +28,7 @@ export interface ComposerData {
   readonly firstParts: SharedLists | null;
   readonly readers: readonly SharedReader[];
   readonly layout: LatentLayoutOptions;
-  readonly settings: Pick<RunConfig, 'training' | 'objective'>;
+  readonly settings: Pick<RunConfig, 'training' | 'objective' | 'data'>;
   /** Seed of the run. */
   readonly seed: string;
   readonly multiples: ShapeMultiples;
@@ -98,6 +98,7 @@ export function createComposer(shared: ComposerData): Composer<ComposeRequest, C
       k: shared.settings.objective.k,
       active: draws.readers(at),
       continues: (example) => draws.continues(at, example),
+      readOnce: shared.settings.data.questions_together,
       readingWindow: (example, length) => draws.readingWindow(at, example, length),
       multiples: shared.multiples,
     });

@@ -12,7 +12,7 @@ import {
   type GenerativeBaseline,
   shuffledPartners,
 } from '../baselines/index.js';
-import { canonicalJson } from '../config/index.js';
+import { canonicalJson, type RunConfig } from '../config/index.js';
 import { digestExamples } from '../data/index.js';
 import { LatentWireError, nearestName } from '../errors.js';
 import {
@@ -170,10 +170,18 @@ export async function answerSource(
   if (mode === 'latent' || mode === 'shuffled') {
     const partners =
       mode === 'shuffled' ? shuffledPartners(data.examples, root.stream('shuffled-latents')) : undefined;
-    const { bits, group, d_z } = config.wire;
+    const { group, d_z } = config.wire;
+    const bits = sentBits(config);
     const format = quantisation(bits, group);
     const inputs = {
-      ...{ wire, reader, readerIndex, contexts: data.contexts, head, tails },
+      ...{
+        wire: bits === config.wire.bits ? wire : wire.sentAs(format),
+        reader,
+        readerIndex,
+        contexts: data.contexts,
+        head,
+        tails,
+      },
       expansion: config.evaluation.expansion,
       messageBytes: (vectors: number) => messageBytes(format, vectors, d_z),
     };
@@ -185,6 +193,11 @@ export async function answerSource(
     latentWidth: config.wire.d_z,
   });
   return { mode, reader, ...rows, messageBytes: await textBytes(mode, reader, data, rows) };
+}
+
+/** Bits per number of the messages that are scored. */
+function sentBits({ evaluation, wire }: Pick<RunConfig, 'evaluation' | 'wire'>): number {
+  return evaluation.bits ?? wire.bits;
 }
 
 /** Mean positions that latents take in a reader's input. */
@@ -236,7 +249,7 @@ function identityOf(session: Session, data: PreparedData, modes: readonly Answer
   const settings = { model: config.model, encoder: config.encoder, wire: config.wire, run: config.run.seed };
   const { eval_batch_size, expansion, max_new_tokens } = config.evaluation;
   const document = {
-    ...{ settings, eval_batch_size, expansion, max_new_tokens, modes, device },
+    ...{ settings, eval_batch_size, expansion, max_new_tokens, modes, device, bits: sentBits(config) },
     readers: readers.map(({ name }) => name),
     examples: digestExamples(data.examples),
     weights: weights.map(([name], i) => [name, t.digestText(digests[i]!)]),

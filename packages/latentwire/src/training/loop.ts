@@ -172,22 +172,24 @@ export async function trainLoop(
     if (needed > interruption.secondsLeft()) throw new AbandonedStep();
   };
 
+  // With a time limit the schedule follows whichever ends first, so that the rate has decayed when time is up.
+  const timeShare = (): number => (max_minutes === null ? 0 : elapsed() / (max_minutes * 60));
+  const positionOf = (at: number): number => Math.max(at, Math.floor(totalSteps * timeShare()));
+
   using launcher = StepLauncher.forRun(wire, { disabled: config.system.disable_graphs });
   const loader = StepLoader.forRun({
     ...{ config, data, draws, root: session.root, layout: wire.layout },
     multiples: launcher?.multiples ?? {},
     microBatches: microBatchesAt,
-    stage: (at) => stageOf(at, at),
+    stage: (at) => stageOf(at, positionOf(at)),
     start: step,
     end: totalSteps,
   });
-  // With a time limit the schedule follows whichever ends first, so that the rate has decayed when time is up.
-  const timeShare = (): number => (max_minutes === null ? 0 : elapsed() / (max_minutes * 60));
   try {
     while (step < totalSteps && timeShare() < 1) {
       stopWhenAsked();
       const began = performance.now();
-      const position = Math.max(step, Math.floor(totalSteps * timeShare()));
+      const position = positionOf(step);
       const factor = t.optim.learningRateFactor(schedule, position);
       const cursor = cursorAt(step);
       const stage = stageOf(step, position);
@@ -204,6 +206,7 @@ export async function trainLoop(
         k: config.objective.k,
         readers: draws.readers(step),
         continues: (example) => draws.continues(step, example),
+        readOnce: config.data.questions_together,
         readingWindow: (example, length) => draws.readingWindow(step, example, length),
         launcher,
         ...(composed && { composed }),
@@ -240,6 +243,7 @@ export async function trainLoop(
       if (step % 100 === 0) run.setRunning('train', step);
     }
     progress.finish();
+    if (launcher !== null) logger.info('captured steps', { ...launcher.steps.counts });
     saveLast(saver, withDigests({ finished: true }));
     return resultOf(state());
   } catch (error) {

@@ -4,7 +4,7 @@
  * only, so that it can be captured as one launch (`RecordedSteps`).
  */
 import * as t from '@latentwire/torch';
-import { alignmentLoss, answerLoss, answerTerms } from '../objective/index.js';
+import { alignmentLoss, answerTerms, readingLoss } from '../objective/index.js';
 import type { LatentWire } from '../wire/index.js';
 import { type MicroBatch, pick, type ReaderBatch } from './micro-batch.js';
 import type { PreparedData, PreparedReader } from './prepare.js';
@@ -79,7 +79,7 @@ function readerTerms(
   if (own.reading !== null) {
     const rows = rowsAt(prefix, batch.reading!);
     add(
-      answerLoss(reader.model, own.reading, rows, own.counts.reading, weights.reconstruction),
+      readingLoss(reader.model, own.reading, rows, own.counts.reading, weights.reconstruction),
       sums.reading,
     );
   }

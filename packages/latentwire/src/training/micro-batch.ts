@@ -29,6 +29,8 @@ export interface StepShape {
   /** Readers of this step. */
   readonly active: readonly number[];
   readonly continues: (example: number) => boolean;
+  /** Whether a text of several examples of a micro-batch is repeated or continued once. Default: for each. */
+  readonly readOnce?: boolean;
   /** Supervised part [start, end) of a text of `length` tokens that is repeated or continued. */
   readonly readingWindow: (example: number, length: number) => readonly [start: number, end: number];
   /** Per active reader. */
@@ -54,7 +56,7 @@ export interface MicroBatch {
   readonly shared: Int32Array;
   /** Place of each example's whole text; null when no term needs it. */
   readonly context: Int32Array | null;
-  /** Place of each example's text to repeat or continue; null when there is no such term. */
+  /** Places of the texts to repeat or continue; null when there is no such term. */
   readonly reading: Int32Array | null;
   readonly examples: number;
   readonly readers: readonly ReaderBatch[];
@@ -69,20 +71,25 @@ export function hasAnswers(weights: StageWeights): boolean {
   return weights.answer > 0 || weights.firstToken > 0 || weights.kToken > 0 || weights.kd > 0;
 }
 
-/** Each count is multiplied by the readers that are averaged. */
+/**
+ * Each count is multiplied by the readers that are averaged.
+ * @param examples of the step
+ * @param read those whose texts are repeated or continued
+ */
 export function countTargets(
   reader: ComposableReader,
   examples: readonly number[],
+  read: readonly number[],
   step: Pick<StepShape, 'continues' | 'readingWindow' | 'k'> & { readonly readers: number },
 ): ReaderCounts {
-  const total = (of: (example: number) => number): number =>
-    step.readers * examples.reduce((sum, example) => sum + of(example), 0);
+  const total = (of: (example: number) => number, all = examples): number =>
+    step.readers * all.reduce((sum, example) => sum + of(example), 0);
   return {
     targets: total((i) => reader.targets[i]!.length),
     examples: total(() => 1),
     kTokens: total((i) => earlyTokens(reader.targets[i]!.length, step.k)),
     kdPositions: total((i) => reader.teacher?.count(i) ?? 0),
-    reading: total((i) => readingTarget(reader, i, step)?.ids.length ?? 0),
+    reading: total((i) => readingTarget(reader, i, step)?.ids.length ?? 0, read),
   };
 }
 
@@ -94,7 +101,7 @@ export function composeMicroBatch(
   step: StepShape,
 ): MicroBatch {
   const { weights, expansion } = step.stage;
-  const sent = microBatchTexts(data, indices, weights, step.continues);
+  const sent = microBatchTexts(data, indices, weights, step, step.multiples.rows);
   const texts = encoderBatch(sent.tokens, step.multiples.texts);
   const shared = layout.shared(texts.lengths, expansion);
   const seen = layout.seen(shared);
@@ -104,11 +111,11 @@ export function composeMicroBatch(
     texts,
     shared,
     context: sent.context,
-    reading: sent.reading,
+    reading: sent.reading?.places ?? null,
     examples: indices.length,
     readers,
     tokens:
-      sum(texts.lengths) +
+      sent.tokens.reduce((n, ids) => n + ids.length, 0) +
       readers.reduce((n, r) => n + realTokens(r.answers?.composed) + realTokens(r.reading), 0),
     key: keyOf(step, texts, shared, sent, readers),
   };
@@ -134,11 +141,14 @@ function readerBatch(
   }
   let reading: ComposedBatch | null = null;
   if (weights.reconstruction > 0) {
-    const rows = indices.map((i) => {
-      const { tail, given, ids } = readingTarget(reader, i, step)!;
+    const { examples, places } = sent.reading!;
+    const rows = Array.from(places, (_, at) => {
+      const example = examples[at];
+      if (example === undefined) return row(reader, NOTHING, NOTHING);
+      const { tail, given, ids } = readingTarget(reader, example, step)!;
       return row(reader, tail, ids, given);
     });
-    reading = composed(rows, sent.reading!);
+    reading = composed(rows, places);
   }
   const texts = weights.alignment > 0 ? indices.map((i) => reader.texts![i]!) : null;
   return { reader: k, counts: step.counts.get(k)!, answers, reading, texts };
@@ -188,7 +198,7 @@ function keyOf(
     stage.rounded ?? true,
     active,
     [texts.batch, texts.length, texts.lengths.every((n) => n === texts.length), spread(shared)],
-    [identity(sent.context), identity(sent.reading)],
+    [identity(sent.context), identity(sent.reading?.places ?? null)],
     readers.map((r) => [
       shape(r.answers?.composed ?? null),
       r.answers?.teacher?.targets.length ?? null,
@@ -209,10 +219,6 @@ function extremes(values: ArrayLike<number>): [least: number, most: number] {
     most = Math.max(most, values[i]!);
   }
   return [least, most];
-}
-
-function sum(values: Int32Array): number {
-  return values.reduce((a, b) => a + b, 0);
 }
 
 function realTokens(composed: ComposedBatch | null | undefined): number {

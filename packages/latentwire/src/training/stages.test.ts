@@ -9,6 +9,7 @@ const plan: StagePlan = {
   latents: 32,
   startExpansion: 150 / 32,
   pretrainShare: 0.4,
+  descentLevels: 16,
   handoverShare: 0.1,
   descentAnswerWeight: 0,
   reconstructionWeight: 0.3,

@@ -45,6 +45,8 @@ export interface StagePlan {
   readonly startExpansion: number;
   /** Share of the run for stages 1 to 3; 0 = answers from the first step. */
   readonly pretrainShare: number;
+  /** Numbers of latents on the way down, stage 1's included. */
+  readonly descentLevels: number;
   /** Share of the run for stage 4. */
   readonly handoverShare: number;
   /** Weight of answers in stages 2 and 3, beside the text that is repeated. */
@@ -64,7 +66,6 @@ export interface StagePlan {
 // Shares of the pretraining part.
 const ALIGNMENT = 0.15;
 const DESCENT = 0.65;
-const DESCENT_LEVELS = 16;
 /** Answers begin the hand-over with this weight: at 0 the first step would have nothing to do. */
 const FIRST_ANSWERS = 0.05;
 
@@ -89,7 +90,7 @@ export function stageAt(plan: StagePlan, progress: number): Stage {
   const reading = { reconstruction: 1, answer: plan.descentAnswerWeight };
   if (descent >= 1) return stage('reconstruction', 1, reading);
   // Geometric: each step down asks for the same share of more packing. Few steps, so that captured ones are used again.
-  const level = Math.floor(descent * DESCENT_LEVELS) / DESCENT_LEVELS;
+  const level = Math.floor(descent * plan.descentLevels) / plan.descentLevels;
   return stage('descent', start ** (1 - level), reading);
 }
 
@@ -134,6 +135,7 @@ export function stagePlan(
     latents: layout.slots,
     startExpansion: Math.min(layout.fullExpansion(tokens), finest / layout.slots),
     pretrainShare: objective.pretrain_share,
+    descentLevels: objective.descent_levels,
     handoverShare: objective.handover_share,
     descentAnswerWeight: objective.descent_answer_weight,
     reconstructionWeight: objective.reconstruction_weight,

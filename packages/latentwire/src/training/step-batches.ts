@@ -3,6 +3,7 @@
  * worker threads compute the same.
  */
 import type { LatentLayout, ShapeMultiples } from '../wire/index.js';
+import { readExamples } from './messages.js';
 import { composeMicroBatch, countTargets, type MicroBatch, type StepShape } from './micro-batch.js';
 import type { ComposableData } from './prepare.js';
 
@@ -13,6 +14,7 @@ export interface StepSpec {
   /** Readers of the step. */
   readonly active: readonly number[];
   readonly continues: (example: number) => boolean;
+  readonly readOnce?: boolean;
   readonly readingWindow: StepShape['readingWindow'];
   readonly multiples: ShapeMultiples;
 }
@@ -32,7 +34,10 @@ export function composeStep(
   const { k, active, continues, readingWindow } = spec;
   const all = microBatches.flat();
   const shared = { continues, readingWindow, k, readers: active.length };
-  const counts = new Map(active.map((reader) => [reader, countTargets(data.readers[reader]!, all, shared)]));
+  const read = microBatches.flatMap((indices) => readExamples(data, indices, spec));
+  const counts = new Map(
+    active.map((reader) => [reader, countTargets(data.readers[reader]!, all, read, shared)]),
+  );
   const step: StepShape = { ...spec, counts, examples: all.length };
   return { step, batches: microBatches.map((indices) => composeMicroBatch(data, layout, indices, step)) };
 }

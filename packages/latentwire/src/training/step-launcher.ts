@@ -17,7 +17,9 @@ export function zeroSums(device: t.Device): TermSums {
 }
 
 /** Padding costs computing, every shape costs a recording. */
-const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128 };
+const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128, rows: 16 };
+/** A recording costs several steps, and many shapes come only a few times. */
+const PLAIN_RUNS = 3;
 
 export class StepLauncher implements Disposable {
   readonly steps: t.cuda.RecordedSteps;
@@ -32,7 +34,11 @@ export class StepLauncher implements Disposable {
 
   /** @param mode see `RecordedSteps` */
   constructor(wire: LatentWire, options: { mode?: 'capture' | 'rehearse'; multiples?: ShapeMultiples } = {}) {
-    this.steps = new t.cuda.RecordedSteps({ mode: options.mode ?? 'capture', device: wire.encoder.device });
+    this.steps = new t.cuda.RecordedSteps({
+      mode: options.mode ?? 'capture',
+      device: wire.encoder.device,
+      plainRuns: options.mode === 'rehearse' ? 1 : PLAIN_RUNS,
+    });
     this.multiples = options.multiples ?? MULTIPLES;
     this.#sums = zeroSums(wire.encoder.device);
     for (const sum of Object.values(this.#sums)) t.keep(sum);

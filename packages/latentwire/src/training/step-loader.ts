@@ -47,7 +47,7 @@ export class StepLoader {
       module: new URL('./batch-composer.js', import.meta.url),
       data: shareData(data, {
         layout: { slots, ratio, privateLen, readers },
-        settings: { training: config.training, objective: config.objective },
+        settings: { training: config.training, objective: config.objective, data: config.data },
         seed: root.seed,
         multiples,
       }),
@@ -73,6 +73,7 @@ export class StepLoader {
       k: config.objective.k,
       active: draws.readers(step),
       continues: (example) => draws.continues(step, example),
+      readOnce: config.data.questions_together,
       readingWindow: (example, length) => draws.readingWindow(step, example, length),
       counts: new Map(counts),
       examples,

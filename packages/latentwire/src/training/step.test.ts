@@ -75,6 +75,46 @@ describe('trainStep', () => {
     }
   });
 
+  it('repeats a text of several questions once where that is asked for', () => {
+    const { data } = tinySession(7, 8);
+    const [reader] = data.readers;
+    const even = <T>(items: readonly T[]): T[] => items.map((_, i) => items[i - (i % 2)]!);
+    const repeat = { ...reader!.repeat!, targets: even(reader!.repeat!.targets) };
+    const shared = { ...data, contexts: even(data.contexts), readers: [{ ...reader!, repeat }] };
+    const reading = {
+      alignment: 0,
+      answer: 0,
+      firstToken: 0,
+      kToken: 0,
+      kd: 0,
+      manifold: 0,
+      reconstruction: 1,
+    };
+    const run = (microBatches: number[][], readOnce: boolean): [number, number[][]] => {
+      const { wire } = tinySession(7, 8);
+      const step = {
+        ...options,
+        continues: () => false,
+        readOnce,
+        stage: { expansion: 1, weights: reading },
+      };
+      const { loss } = trainStep(wire, shared, wireOptimizer(wire, rates), microBatches, step);
+      return [loss, [...wire.stateDict().values()].map((p) => p.toArray())];
+    };
+    const once = run([[0, 2, 4, 6]], false);
+    expect(run([[0, 1, 2, 3, 4, 5, 6, 7]], true)).toEqual(once);
+    // Texts of one micro-batch only; here 0 | 1 is read twice.
+    expect(
+      run(
+        [
+          [0, 2, 3],
+          [1, 4, 5, 6],
+        ],
+        true,
+      )[0],
+    ).not.toBeCloseTo(once[0], 4);
+  });
+
   it('gives the same bytes when it is run again', async () => {
     expect(await after([[0, 1, 2, 3]], 3)).toEqual(await after([[0, 1, 2, 3]], 3));
   });

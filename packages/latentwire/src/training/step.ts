@@ -51,6 +51,8 @@ export interface StepOptions {
   readonly composed?: StepBatches;
   /** Whether an example's context is continued from its first part in this step; default: none is. */
   readonly continues?: (example: number) => boolean;
+  /** Whether a text that several examples of a micro-batch share is repeated or continued once; default: for each. */
+  readonly readOnce?: boolean;
   /** Supervised part [start, end) of a text that is repeated or continued; default: all of it. */
   readonly readingWindow?: StepShape['readingWindow'];
   /** Called before each micro-batch with the number of those left; what it throws ends the step without an update. */
@@ -71,10 +73,19 @@ export function trainStep(
   const active = options.readers ?? data.readers.map((_, reader) => reader);
   const continues = options.continues ?? (() => false);
   const readingWindow = options.readingWindow ?? ((_, length) => [0, length]);
+  const readOnce = options.readOnce ?? false;
   const multiples = launcher?.multiples ?? {};
   const { step, batches } =
     options.composed ??
-    composeStep(data, wire.layout, microBatches, { stage, k, active, continues, readingWindow, multiples });
+    composeStep(data, wire.layout, microBatches, {
+      stage,
+      k,
+      active,
+      continues,
+      readOnce,
+      readingWindow,
+      multiples,
+    });
   return t.scope(() => {
     const sums = launcher === null ? zeroSums(wire.encoder.device) : launcher.begin();
     let tokens = 0;

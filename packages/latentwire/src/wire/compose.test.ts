@@ -1,7 +1,7 @@
 import * as t from '@latentwire/torch';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { batchEmbeddings, compose, type Segment } from './compose.js';
+import { batchEmbeddings, compose, roundUpCoarsely, type Segment } from './compose.js';
 
 const rows: Segment[][] = [
   [
@@ -74,6 +74,21 @@ describe('compose', () => {
       ),
       { numRuns: 100 },
     );
+  });
+});
+
+describe('roundUpCoarsely', () => {
+  it('has few sizes in an octave, none of them too small or padded beyond one part', () => {
+    expect([1, 2, 3, 4, 5, 6, 7, 9, 13].map((n) => roundUpCoarsely(n * 10, 10))).toEqual(
+      [1, 2, 3, 4, 6, 6, 8, 12, 16].map((n) => n * 10),
+    );
+    const sizes = Array.from({ length: 2000 }, (_, n) => roundUpCoarsely(n, 32, 4));
+    sizes.forEach((size, n) => {
+      expect(size).toBeGreaterThanOrEqual(n);
+      expect(size - n).toBeLessThan(Math.max(32, n / 4 + 1));
+    });
+    expect(new Set(sizes).size).toBe(1 + 8 + 4 + 4 + 4);
+    expect(roundUpCoarsely(37)).toBe(37);
   });
 });
 

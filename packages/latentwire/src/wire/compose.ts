@@ -39,13 +39,26 @@ export const NO_ROW = -1;
 export interface ShapeMultiples {
   /** tokens of an encoded text */
   readonly texts?: number;
-  /** positions of a reader's row */
+  /** positions of a reader's row; see `roundUpCoarsely` */
   readonly positions?: number;
-  /** supervised places of a batch */
+  /** supervised places of a batch; see `roundUpCoarsely` */
   readonly targets?: number;
+  /** texts of a batch, where their number differs from batch to batch */
+  readonly rows?: number;
 }
 
 export const roundUp = (size: number, multiple = 1): number => Math.ceil(size / multiple) * multiple;
+
+/**
+ * Up to a multiple of `multiple` of which an octave has at most `steps`: few sizes however large they get, and padding in
+ * proportion. With 2 steps: 1, 2, 3, 4, 6, 8, 12, 16, … times `multiple`. A multiple of 1 leaves the size as it is.
+ */
+export function roundUpCoarsely(size: number, multiple = 1, steps = 2): number {
+  const units = Math.ceil(size / multiple);
+  if (multiple === 1 || units <= 1) return units * multiple;
+  const octave = 2 ** Math.floor(Math.log2(units - 1));
+  return roundUp(units, Math.max(1, octave / steps)) * multiple;
+}
 
 /**
  * The last target of a row is predicted, never read, so it takes no position.
@@ -58,7 +71,7 @@ export function compose(
   multiples: ShapeMultiples = {},
 ): ComposedBatch {
   const lengths = rows.map((row, r) => rowLength(row, countOf(latents, r)) - (endsInTarget(row) ? 1 : 0));
-  const length = roundUp(Math.max(0, ...lengths), multiples.positions);
+  const length = roundUpCoarsely(Math.max(0, ...lengths), multiples.positions, 4);
   const ids = new Int32Array(rows.length * length);
   const valid = new Uint8Array(rows.length * length);
   const latentPlaces: number[] = [];
@@ -89,7 +102,7 @@ export function compose(
       at += n;
     }
   });
-  const targets = roundUp(targetIds.length, multiples.targets);
+  const targets = roundUpCoarsely(targetIds.length, multiples.targets);
   const padTargets = (values: number[], fill: number): Int32Array =>
     Int32Array.from({ length: targets }, (_, i) => values[i] ?? fill);
   return {

@@ -18,6 +18,7 @@ export {
   indexTensor,
   NO_ROW,
   roundUp,
+  roundUpCoarsely,
   rowLength,
   type Segment,
   type ShapeMultiples,

@@ -1,6 +1,7 @@
 /** One encoder and one adapter per frozen model: everything that trains, and nothing else. */
 import * as t from '@latentwire/torch';
 import type { Adapter } from './adapter.js';
+import { type Quantisation, Quantiser } from './codec/index.js';
 import type { Encoder, EncoderBatch } from './encoders/index.js';
 import type { LatentCounts, LatentLayout } from './layout.js';
 
@@ -45,6 +46,13 @@ export class LatentWire extends t.nn.Module {
   ): t.Tensor {
     const z = this.encoder.encode(batch, shared, readers);
     return rounded ? this.#transmit(z) : z;
+  }
+
+  /** The same encoder and adapters with messages of another precision. It shares, and does not own, the parameters. */
+  sentAs(quantisation: Quantisation): LatentWire {
+    const quantiser = new Quantiser(quantisation);
+    const { encoder, adapters, layout } = this;
+    return new LatentWire({ encoder, adapters, layout, transmit: (z) => quantiser.forward(z) });
   }
 
   /**

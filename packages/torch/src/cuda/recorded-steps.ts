@@ -30,10 +30,11 @@ export const graphsAvailable = (): boolean => native.graphsAvailable();
 
 export class RecordedSteps implements Disposable {
   readonly #recordings = new Map<string, Recording>();
-  /** How often a key was run plainly: the first time makes tables and workspaces, the second is recorded. */
+  /** How often a key was run plainly: the first time makes tables and workspaces, a later one is recorded. */
   readonly #seen = new Map<string, number>();
   readonly #mode: 'capture' | 'rehearse' | 'off';
   readonly #limit: number;
+  readonly #plainRuns: number;
   readonly #device: Device;
   #counts = { plain: 0, recorded: 0, launched: 0, mismatches: 0 };
 
@@ -42,9 +43,19 @@ export class RecordedSteps implements Disposable {
    * `rehearse` runs plainly too, but walks each recording first: it tells on any machine whether steps are fit to be
    * captured.
    * @param options.limit most recordings kept; keys beyond it run plainly
+   * @param options.plainRuns runs of a key before it is recorded, at least 1 (default): a recording pays only for keys that come
+   * back
    */
-  constructor(options: { mode?: 'capture' | 'rehearse' | 'off'; limit?: number; device?: Device } = {}) {
-    const { mode = 'capture', limit = 256, device = 'cuda' } = options;
+  constructor(
+    options: {
+      mode?: 'capture' | 'rehearse' | 'off';
+      limit?: number;
+      plainRuns?: number;
+      device?: Device;
+    } = {},
+  ) {
+    const { mode = 'capture', limit = 256, plainRuns = 1, device = 'cuda' } = options;
+    this.#plainRuns = Math.max(1, plainRuns);
     this.#device = device;
     this.#mode = mode === 'capture' && !native.graphsAvailable() ? 'off' : mode;
     this.#limit = limit;
@@ -84,7 +95,7 @@ export class RecordedSteps implements Disposable {
     }
     const seen = this.#seen.get(key) ?? 0;
     this.#seen.set(key, seen + 1);
-    if (seen < 1 || this.#recordings.size >= this.#limit) return this.#plain(body);
+    if (seen < this.#plainRuns || this.#recordings.size >= this.#limit) return this.#plain(body);
     // Graphs have a memory pool of their own: what the plain run left in the other one would be held twice.
     if (this.capturing) native.emptyCache(this.#device);
     const { step, result } = record(body, this.capturing);

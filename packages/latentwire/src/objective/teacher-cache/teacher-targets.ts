@@ -1,5 +1,5 @@
 /** The teacher's distributions for a list of examples, in memory: what distillation reads in each step. */
-import { roundUp } from '../../wire/index.js';
+import { roundUpCoarsely } from '../../wire/index.js';
 import type { TeacherDistributions } from '../distillation-loss.js';
 
 /** Which distributions are kept of a teacher. */
@@ -99,7 +99,7 @@ export class TeacherTargets {
     const { topK, tau, positions } = this.plan;
     const { ids, logProbs, places } = this.arrays;
     const total = examples.reduce((sum, example) => sum + this.count(example), 0);
-    const rows = roundUp(total, multiple);
+    const rows = roundUpCoarsely(total, multiple);
     const targets = new Int32Array(rows);
     const batchIds = new Int32Array(rows * topK);
     const batchLogProbs = new Float32Array(rows * (topK + 1));
