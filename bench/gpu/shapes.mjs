@@ -2,7 +2,7 @@
 import * as t from '@latentwire/torch';
 import { LanguageModel } from '../../packages/latentwire/dist/models/index.js';
 
-const SHAPES = {
+export const SHAPES = {
   'llama-8b': {
     family: 'llama',
     hiddenSize: 4096,
