@@ -46,6 +46,32 @@ export const SHAPES = {
 };
 export const shapeNames = Object.keys(SHAPES);
 
+/** @param {string} name */
+export function configOf(name) {
+  const shape = SHAPES[name];
+  const { hiddenSize, heads, layers } = shape;
+  const headDim = hiddenSize / heads;
+  return {
+    ...shape,
+    headDim,
+    rmsNormEps: 1e-6,
+    activation: 'silu',
+    rope: { theta: 10_000, scaling: { kind: 'none' } },
+    localRope: null,
+    layerAttention: Array.from({ length: layers }, () => 'full'),
+    slidingWindow: null,
+    attentionBias: shape.family === 'qwen2',
+    qkNorm: false,
+    normPlusOne: false,
+    postNorms: false,
+    embeddingScale: 1,
+    attentionScale: 1 / Math.sqrt(headDim),
+    maxPositions: 4096,
+    bosId: null,
+    eosIds: [0],
+  };
+}
+
 /** @param {string} name @param {t.Device} device @param {t.DType} dtype */
 export function randomModel(name, device, dtype) {
   const shape = SHAPES[name];
@@ -73,24 +99,5 @@ export function randomModel(name, device, dtype) {
     norm: ones(),
     head: shape.tiedEmbeddings ? embed : normal(vocabSize, d),
   };
-  const config = {
-    ...shape,
-    headDim,
-    rmsNormEps: 1e-6,
-    activation: 'silu',
-    rope: { theta: 10_000, scaling: { kind: 'none' } },
-    localRope: null,
-    layerAttention: Array.from({ length: layers }, () => 'full'),
-    slidingWindow: null,
-    attentionBias: shape.family === 'qwen2',
-    qkNorm: false,
-    normPlusOne: false,
-    postNorms: false,
-    embeddingScale: 1,
-    attentionScale: 1 / Math.sqrt(headDim),
-    maxPositions: 4096,
-    bosId: null,
-    eosIds: [0],
-  };
-  return new LanguageModel(config, weights);
+  return new LanguageModel(configOf(name), weights);
 }

@@ -1,0 +1,95 @@
+/**
+ * How busy the GPU is in a real run: `latentwire train` of one wire for real GGUF models on SQuAD from disk, with monitor,
+ * logs, TensorBoard files and a checkpoint every 20 seconds; then the run's own record (`latentwire gpu`): utilisation over
+ * the training window as NVML tells it once a second, and the share of the time that steps waited for data.
+ *
+ *   MODELS="smollm2.gguf gemma.gguf" ENCODER=smollm2.gguf TRAIN=train-v1.1.json.gz DEV=dev-v1.1.json.gz \
+ *     node bench/gpu/utilisation.mjs [--seconds 90] [--batch 64] [--workers 4] [--device cuda] [-- more flags of train]
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { save } from '../report.mjs';
+
+const { values: o, positionals } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '90' },
+    batch: { type: 'string', default: '64' },
+    workers: { type: 'string', default: '4' },
+    device: { type: 'string', default: 'cuda' },
+    run: { type: 'string', default: '/tmp/latentwire-utilisation/run' },
+    name: { type: 'string', default: 'gpu/utilisation' },
+  },
+  allowPositionals: true,
+});
+const { MODELS, ENCODER, TRAIN, DEV } = process.env;
+for (const [name, value] of Object.entries({ MODELS, ENCODER, TRAIN, DEV })) {
+  if (value === undefined)
+    throw new Error(`expected ${name} in the environment, got nothing: see the head of this file`);
+}
+const cli = fileURLToPath(new URL('../../packages/latentwire/dist/cli/main.js', import.meta.url));
+const latentwire = (...args) =>
+  spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+
+const started = performance.now();
+const training = latentwire(
+  'train',
+  ...MODELS.split(/\s+/).flatMap((model) => ['--model', model]),
+  ...['--encoder-id', ENCODER, '--dataset', 'squad', '--train-file', TRAIN, '--dev-file', DEV],
+  ...['--samples', '87599', '--epochs', '50', '--max-minutes', String(Number(o.seconds) / 60)],
+  ...['--batch-size', o.batch, '--num-workers', o.workers, '--latent-len', '32', '--d-z', '256'],
+  ...['--reading-tokens', '64', '--max-answer-tokens', '24', '--disable-kd', '--checkpoint-interval', '20'],
+  ...['--eval-samples', '64', '--eval-modes', 'latent', '--device', o.device, '--save-dir', o.run],
+  ...positionals,
+);
+if (training.status !== 0) throw new Error(`train ended with ${training.status}: ${training.stdout}`);
+const wall = (performance.now() - started) / 1000;
+
+const report = latentwire('gpu', o.run, '--json');
+console.log(report.stdout);
+const { gpus } = JSON.parse(report.stdout);
+const lines = readFileSync(join(o.run, 'logs/diagnostics.jsonl'), 'utf8').trim().split('\n');
+const steps = lines.map((line) => JSON.parse(line));
+const seconds = steps.map((step) => step.seconds).toSorted((a, b) => a - b);
+const window = (Date.parse(steps.at(-1).time) - Date.parse(steps[0].time)) / 1000;
+const log = readFileSync(join(o.run, 'logs/latest.log'), 'utf8');
+const waits = [...log.matchAll(/data wait (\d+)%/g)].map((match) => Number(match[1]));
+const result = {
+  device: o.device,
+  batch: Number(o.batch),
+  workers: Number(o.workers),
+  gpus,
+  steps: steps.length,
+  samples_per_s: +(steps.reduce((sum, step) => sum + step.samples, 0) / window).toFixed(1),
+  window_s: +window.toFixed(1),
+  /** Training window that is not inside a step: logs, diagnostics, lock, saves. */
+  outside_steps: +(1 - steps.slice(1).reduce((sum, step) => sum + step.seconds, 0) / window).toFixed(4),
+  step_ms: { median: ms(seconds, 0.5), p90: ms(seconds, 0.9), p99: ms(seconds, 0.99) },
+  by_stage: byStage(steps),
+  data_wait_percent: waits.at(-1) ?? null,
+  saves: (log.match(/saved|checkpoint written/gi) ?? []).length,
+  wall_s: +wall.toFixed(1),
+};
+console.log(JSON.stringify(result, null, 2));
+save(o.name, result);
+
+function ms(sorted, part) {
+  return +(1000 * sorted[Math.floor(part * (sorted.length - 1))]).toFixed(2);
+}
+
+function byStage(rows) {
+  const stages = {};
+  for (const name of new Set(rows.map((row) => row.stage))) {
+    const own = rows.filter((row) => row.stage === name).map((row) => row.seconds);
+    stages[name] = {
+      steps: own.length,
+      median_ms: ms(
+        own.toSorted((a, b) => a - b),
+        0.5,
+      ),
+    };
+  }
+  return stages;
+}
