@@ -1,11 +1,12 @@
-/** Training with threads that compose batches: the same bytes as without. */
+/** Training with threads that compose batches, and with numbers that are read late: the same bytes as without. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as t from '@latentwire/torch';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readDiagnostics } from '../src/telemetry/index.js';
+import { readDiagnostics, silentLogger } from '../src/telemetry/index.js';
+import { train as trainHere } from '../src/training/index.js';
 import { compileSources } from './support/compile-sources.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -72,11 +73,26 @@ function outcome(directory: string) {
   };
 }
 
-describe('training with worker threads', () => {
-  it('computes the bytes of training without them', () => {
-    const alone = outcome(train('alone'));
+/** A run without either, saved often. */
+let plain: string | undefined;
+const plainRun = (): string => (plain ??= train('alone', '--checkpoint-interval', '0.2'));
+
+describe('training', () => {
+  it('computes with worker threads the bytes of training without them', () => {
+    const alone = outcome(plainRun());
     expect(alone.losses).toHaveLength(6);
     expect(new Set(alone.losses.map(({ stage }) => stage)).size).toBeGreaterThan(2);
     expect(outcome(train('two', '--num-workers', '2'))).toEqual(alone);
+  }, 240_000);
+
+  it('computes the same bytes when the numbers of a step are read after the next was issued', async () => {
+    const alone = plainRun();
+    const saved = JSON.parse(readFileSync(path.join(alone, 'config.json'), 'utf8'));
+    const directory = temporary('late');
+    const config = { ...saved, run: { ...saved.run, save_dir: directory } };
+    const before = t.liveTensors();
+    await trainHere(config, { logger: silentLogger, readLate: true });
+    expect(t.liveTensors()).toBe(before);
+    expect(outcome(directory)).toEqual(outcome(alone));
   }, 240_000);
 });

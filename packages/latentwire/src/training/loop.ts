@@ -21,7 +21,7 @@ import { wireOptimizer } from './optimizer.js';
 import { meanTextTokens, type PreparedData } from './prepare.js';
 import type { Session } from './session.js';
 import { expanded, type Stage, stageAt, stagePlan } from './stages.js';
-import { trainStep } from './step.js';
+import { issueStep } from './step.js';
 import { StepLauncher } from './step-launcher.js';
 import { StepLoader } from './step-loader.js';
 
@@ -43,6 +43,8 @@ export interface LoopOptions {
   readonly policy: BatchPolicy;
   /** Where to go on from; undefined: at the first step. */
   readonly resume: OpenedCheckpoint | undefined;
+  /** Read the numbers of a step when the next one was issued, so that a device never waits for the host. Default: on a GPU. */
+  readonly readLate?: boolean;
   /** @internal Fault injection for saves. */
   readonly fault?: () => t.SaveFault | undefined;
 }
@@ -120,6 +122,14 @@ export async function trainLoop(
   let loss = before?.last_loss ?? null;
   let best = before?.best ?? null;
   let dataSeconds = 0;
+  const late = options.readLate ?? session.device !== 'cpu';
+  let unread: (() => void) | null = null;
+  let lastRead = 0;
+  const readNumbers = (): void => {
+    const read = unread;
+    unread = null;
+    read?.();
+  };
   const elapsed = (): number => (before?.elapsed_seconds ?? 0) + (performance.now() - start) / 1000;
   const cursorAt = (at: number): CheckpointState['cursor'] => ({
     epoch: Math.floor(at / stepsPerEpoch),
@@ -200,7 +210,7 @@ export async function trainLoop(
       optimizer.setLrFactor(factor);
       // Whatever an operator draws is a function of the step: nothing of a generator needs to be saved.
       t.manualSeed(torchSeeds.uint32At(step + 1));
-      const result = trainStep(wire, data, optimizer, microBatches, {
+      const issued = issueStep(wire, data, optimizer, microBatches, {
         maxGradNorm: config.optimizer.max_grad_norm,
         stage,
         k: config.objective.k,
@@ -213,40 +223,54 @@ export async function trainLoop(
         onMicroBatch,
         beforeUpdate: () => saver.beforeUpdate(),
       });
-      timer.pause();
+      readNumbers();
       step++;
-      samples += result.examples;
-      loss = result.loss;
-      if (Number.isFinite(loss) && (best === null || loss < best.loss)) best = { loss, step };
-      const every = config.checkpoint.digest_every;
-      const seconds = (performance.now() - began) / 1000;
-      run.appendStep({
-        step,
-        epoch: cursor.epoch,
-        stage: stage.name,
-        latents: stage.latents,
-        loss: result.loss,
-        ...result.terms,
-        lr: config.optimizer.lr * factor,
-        grad_norm: result.gradNorm,
-        samples: result.examples,
-        samples_per_second: result.examples / seconds,
-        tokens: result.tokens,
-        target_tokens: result.targetTokens,
-        seconds,
-        ...(every > 0 && step % every === 0 && { digests: liveDigests(trained, cursorAt(step), step) }),
+      samples += issued.examples;
+      const [at, samplesSoFar] = [step, samples];
+      const digested = config.checkpoint.digest_every > 0 && step % config.checkpoint.digest_every === 0;
+      unread = () => {
+        const result = issued.read();
+        const now = performance.now();
+        const seconds = (now - Math.max(began, lastRead)) / 1000;
+        lastRead = now;
+        loss = result.loss;
+        if (Number.isFinite(loss) && (best === null || loss < best.loss)) best = { loss, step: at };
+        run.appendStep({
+          step: at,
+          epoch: cursor.epoch,
+          stage: stage.name,
+          latents: stage.latents,
+          loss: result.loss,
+          ...result.terms,
+          lr: config.optimizer.lr * factor,
+          grad_norm: result.gradNorm,
+          samples: result.examples,
+          samples_per_second: result.examples / seconds,
+          tokens: result.tokens,
+          target_tokens: result.targetTokens,
+          seconds,
+          ...(digested && { digests: liveDigests(trained, cursorAt(at), at) }),
+        });
+        const dataWait = dataSeconds / ((now - start) / 1000);
+        progress.update({ step: at, loss, samples: samplesSoFar, dataWait });
+      };
+      // Digests are of the weights as they are now.
+      if (!late || digested) readNumbers();
+      timer.pause();
+      saver.afterStep(() => {
+        readNumbers();
+        return state();
       });
-      const spent = (performance.now() - start) / 1000;
-      progress.update({ step, loss, samples, dataWait: dataSeconds / spent });
-      saver.afterStep(state);
       run.renewLock();
       if (step % 100 === 0) run.setRunning('train', step);
     }
+    readNumbers();
     progress.finish();
     if (launcher !== null) logger.info('captured steps', { ...launcher.steps.counts });
     saveLast(saver, withDigests({ finished: true }));
     return resultOf(state());
   } catch (error) {
+    if (error instanceof AbandonedStep) readNumbers();
     progress.finish();
     if (!(error instanceof AbandonedStep)) throw error;
     t.zeroGrad(wire.parameters());
@@ -263,6 +287,7 @@ export async function trainLoop(
   }
 
   function saveAndStop(): never {
+    readNumbers();
     progress.finish();
     logger.info('asked to stop', { signal: interruption.signal, seconds_left: interruption.secondsLeft() });
     // A run that did nothing since its checkpoint has nothing to save.

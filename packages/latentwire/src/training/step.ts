@@ -3,7 +3,7 @@ import * as t from '@latentwire/torch';
 import { answerTermNames } from '../objective/index.js';
 import type { LatentWire } from '../wire/index.js';
 import { hasAnswers, type StepShape } from './micro-batch.js';
-import { addMicroBatch, type TermSums } from './micro-batch-loss.js';
+import { addMicroBatch } from './micro-batch-loss.js';
 import type { WireOptimizer } from './optimizer.js';
 import type { PreparedData } from './prepare.js';
 import type { Stage, StageWeights } from './stages.js';
@@ -61,6 +61,12 @@ export interface StepOptions {
   readonly beforeUpdate?: () => void;
 }
 
+/** A step that was issued; the device may still be at work on it. */
+export interface IssuedStep extends Pick<StepResult, 'examples' | 'targetTokens' | 'tokens'> {
+  /** Waits for the device. To be called once. */
+  read(): StepResult;
+}
+
 /** @param microBatches example indices; their gradients add up to that of one big batch. */
 export function trainStep(
   wire: LatentWire,
@@ -69,6 +75,17 @@ export function trainStep(
   microBatches: readonly (readonly number[])[],
   options: StepOptions,
 ): StepResult {
+  return issueStep(wire, data, optimizer, microBatches, options).read();
+}
+
+/** `trainStep` without waiting for its numbers: the next step can be issued while the device computes this one. */
+export function issueStep(
+  wire: LatentWire,
+  data: PreparedData,
+  optimizer: WireOptimizer,
+  microBatches: readonly (readonly number[])[],
+  options: StepOptions,
+): IssuedStep {
   const { k, stage, launcher = null } = options;
   const active = options.readers ?? data.readers.map((_, reader) => reader);
   const continues = options.continues ?? (() => false);
@@ -113,18 +130,24 @@ export function trainStep(
           active.length,
       0,
     );
-    return { ...readSums(sums, norm, weights), examples: step.examples, targetTokens, tokens };
+    const scalars = t.stack([sums.reading, sums.alignment, norm.to({ dtype: 'float32' })]);
+    const numbers = t.keep(t.cat([sums.answer, scalars]));
+    const counts = { examples: step.examples, targetTokens, tokens };
+    const read = (): StepResult => {
+      // One copy from the device for all numbers of a step.
+      const values = numbers.toArray();
+      numbers.dispose();
+      return { ...termsOf(values, weights), ...counts };
+    };
+    return { ...counts, read };
   });
 }
 
-/** One copy from the device for all numbers of a step. */
-function readSums(
-  sums: TermSums,
-  norm: t.Tensor,
+/** @param values terms of answers, reading, alignment, norm of the gradient */
+function termsOf(
+  values: readonly number[],
   weights: StageWeights,
 ): Pick<StepResult, 'loss' | 'terms' | 'gradNorm'> {
-  const scalars = t.stack([sums.reading, sums.alignment, norm.to({ dtype: 'float32' })]);
-  const values = t.cat([sums.answer, scalars]).toArray();
   const names = [...answerTermNames, 'reconstruction', 'alignment'] as const;
   const value = Object.fromEntries(names.map((name, n) => [name, values[n]!])) as Record<
     keyof StageWeights,

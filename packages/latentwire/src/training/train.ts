@@ -68,6 +68,8 @@ export interface TrainIo {
   readonly figures?: (directory: string) => Promise<void>;
   /** A reason to stop besides signals, e.g. the nearing end of a Slurm job; polled like them. */
   readonly stopNotice?: SignalSource;
+  /** @internal See `LoopOptions.readLate`. */
+  readonly readLate?: boolean;
   /** @internal Fault injection for saves. */
   readonly saveFault?: () => t.SaveFault | undefined;
 }
@@ -123,6 +125,7 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
       ...{ run, logger, identity, interruption },
       policy: batchPolicy(config.training, chosen.size),
       resume: resume?.opened,
+      ...(io.readLate !== undefined && { readLate: io.readLate }),
       ...(fault && { fault }),
     });
     if (gauge !== null) recordTrainingPeak({ run, logger }, chosen, gauge.peak());
