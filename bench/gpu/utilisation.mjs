@@ -4,7 +4,7 @@
  * the training window as NVML tells it once a second, and the share of the time that steps waited for data.
  *
  *   MODELS="smollm2.gguf gemma.gguf" ENCODER=smollm2.gguf TRAIN=train-v1.1.json.gz DEV=dev-v1.1.json.gz \
- *     node bench/gpu/utilisation.mjs [--seconds 90] [--batch 64] [--workers 4] [--device cuda] [-- more flags of train]
+ *     node bench/gpu/utilisation.mjs [--seconds 90] [--batch 128] [--workers 4] [--device cuda] [-- more flags of train]
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { save } from '../report.mjs';
 const { values: o, positionals } = parseArgs({
   options: {
     seconds: { type: 'string', default: '90' },
-    batch: { type: 'string', default: '64' },
+    batch: { type: 'string', default: '128' },
     workers: { type: 'string', default: '4' },
     device: { type: 'string', default: 'cuda' },
     run: { type: 'string', default: '/tmp/latentwire-utilisation/run' },
@@ -69,6 +69,12 @@ const result = {
   step_ms: { median: ms(seconds, 0.5), p90: ms(seconds, 0.9), p99: ms(seconds, 0.99) },
   by_stage: byStage(steps),
   data_wait_percent: waits.at(-1) ?? null,
+  steps_by_way: Object.fromEntries(
+    [...(log.match(/captured steps .*/)?.[0] ?? '').matchAll(/(\w+)=(\d+)/g)].map(([, way, n]) => [
+      way,
+      Number(n),
+    ]),
+  ),
   saves: (log.match(/saved|checkpoint written/gi) ?? []).length,
   wall_s: +wall.toFixed(1),
 };

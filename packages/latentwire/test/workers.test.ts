@@ -75,7 +75,7 @@ function outcome(directory: string) {
 
 /** A run without either, saved often. */
 let plain: string | undefined;
-const plainRun = (): string => (plain ??= train('alone', '--checkpoint-interval', '0.2'));
+const plainRun = (): string => (plain ??= train('alone', '--checkpoint-interval', '1'));
 
 describe('training', () => {
   it('computes with worker threads the bytes of training without them', () => {

@@ -229,9 +229,11 @@ export async function trainLoop(
       const [at, samplesSoFar] = [step, samples];
       const digested = config.checkpoint.digest_every > 0 && step % config.checkpoint.digest_every === 0;
       unread = () => {
+        const asked = performance.now();
         const result = issued.read();
         const now = performance.now();
         const seconds = (now - Math.max(began, lastRead)) / 1000;
+        launcher?.waited((now - asked) / 1000 / seconds);
         lastRead = now;
         loss = result.loss;
         if (Number.isFinite(loss) && (best === null || loss < best.loss)) best = { loss, step: at };

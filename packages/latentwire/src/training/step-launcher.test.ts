@@ -87,4 +87,20 @@ describe('a launched step', () => {
       }
     },
   );
+
+  it('is not recorded while the host waits for the device anyway', () => {
+    const { wire } = tinySession(7, 4);
+    using launcher = new StepLauncher(wire, { mode: 'rehearse', multiples: MULTIPLES });
+    const step = (key: string, share: number): void => {
+      launcher.steps.run(key, () => {});
+      launcher.waited(share);
+    };
+    for (let i = 0; i < 4; i++) step(`other ${i}`, 0.7);
+    for (let i = 0; i < 4; i++) step('same', 0.7);
+    expect(launcher.steps.counts.recorded).toBe(0);
+    for (let i = 0; i < 12; i++) step(`small ${i}`, 0);
+    step('same', 0);
+    expect(launcher.steps.counts.recorded).toBe(1);
+    wire.dispose();
+  });
 });

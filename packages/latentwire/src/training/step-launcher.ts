@@ -20,11 +20,18 @@ export function zeroSums(device: t.Device): TermSums {
 const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128, rows: 16 };
 /** A recording costs several steps, and many shapes come only a few times. */
 const PLAIN_RUNS = 3;
+/** Share of a plainly issued step that the host waits for the device; above it, a launch would save nothing. */
+const DEVICE_BOUND = 0.2;
+const NEWEST = 0.2;
 
 export class StepLauncher implements Disposable {
   readonly steps: t.cuda.RecordedSteps;
   readonly multiples: ShapeMultiples;
   readonly #sums: TermSums;
+  /** Running mean of that share. */
+  #waiting = 0;
+  #plainBefore = 0;
+  #notPlainBefore = 0;
 
   /** A launcher where graphs can be captured and are not turned off, else null. */
   static forRun(wire: LatentWire, options: { disabled: boolean }): StepLauncher | null {
@@ -38,6 +45,7 @@ export class StepLauncher implements Disposable {
       mode: options.mode ?? 'capture',
       device: wire.encoder.device,
       plainRuns: options.mode === 'rehearse' ? 1 : PLAIN_RUNS,
+      pays: () => this.#waiting < DEVICE_BOUND,
     });
     this.multiples = options.multiples ?? MULTIPLES;
     this.#sums = zeroSums(wire.encoder.device);
@@ -49,6 +57,18 @@ export class StepLauncher implements Disposable {
   begin(): TermSums {
     for (const sum of Object.values(this.#sums)) t.zero_(sum);
     return this.#sums;
+  }
+
+  /**
+   * Call when the numbers of the step before were read: how long that took of the time since the last reading. Tells whether
+   * host or device is the slower one while steps are issued plainly.
+   */
+  waited(share: number): void {
+    const { plain, recorded, launched } = this.steps.counts;
+    // A step that was launched or recorded says nothing of the others.
+    const onlyPlain = recorded + launched === this.#notPlainBefore && plain > this.#plainBefore;
+    if (onlyPlain) this.#waiting += NEWEST * (share - this.#waiting);
+    [this.#plainBefore, this.#notPlainBefore] = [plain, recorded + launched];
   }
 
   /** Runs the optimiser and sets all gradients to 0. What only inactive readers use is left as it is. */

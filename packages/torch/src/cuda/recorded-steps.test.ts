@@ -94,6 +94,26 @@ describe('a recorded step', () => {
     expect(steps.counts).toEqual({ plain: 4, recorded: 1, launched: 0, mismatches: 1 });
   });
 
+  it('records nothing while that does not pay', () => {
+    let pays = false;
+    using steps = new RecordedSteps({ mode: 'rehearse', pays: () => pays });
+    for (let i = 0; i < 6; i++) {
+      if (i === 4) pays = true;
+      t.scope(() => steps.run('k', () => t.zeros([2])));
+    }
+    expect(steps.counts).toEqual({ plain: 4, recorded: 1, launched: 1, mismatches: 0 });
+  });
+
+  it('repeats a body as often as it is asked to', () => {
+    using steps = new RecordedSteps({ mode: 'rehearse' });
+    using sum = t.keep(t.zeros([1]));
+    const add = (): void => void t.add_(sum, 1);
+    steps.repeat('k', add, 5);
+    steps.repeat('k', add, 1);
+    expect(sum.item()).toBe(6);
+    expect(steps.counts).toEqual({ plain: 1, recorded: 1, launched: 4, mismatches: 0 });
+  });
+
   it('runs plainly where no graph can be captured', () => {
     using steps = new RecordedSteps({ mode: 'off' });
     using weight = t.keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32' }), [4, 3])).setRequiresGrad();

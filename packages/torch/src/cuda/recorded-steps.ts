@@ -36,6 +36,7 @@ export class RecordedSteps implements Disposable {
   readonly #limit: number;
   readonly #plainRuns: number;
   readonly #device: Device;
+  readonly #pays: () => boolean;
   #counts = { plain: 0, recorded: 0, launched: 0, mismatches: 0 };
 
   /**
@@ -45,6 +46,7 @@ export class RecordedSteps implements Disposable {
    * @param options.limit most recordings kept; keys beyond it run plainly
    * @param options.plainRuns runs of a key before it is recorded, at least 1 (default): a recording pays only for keys that come
    * back
+   * @param options.pays asked before a recording: it pays only where issuing a step takes longer than computing it
    */
   constructor(
     options: {
@@ -52,9 +54,11 @@ export class RecordedSteps implements Disposable {
       limit?: number;
       plainRuns?: number;
       device?: Device;
+      pays?: () => boolean;
     } = {},
   ) {
-    const { mode = 'capture', limit = 256, plainRuns = 1, device = 'cuda' } = options;
+    const { mode = 'capture', limit = 256, plainRuns = 1, device = 'cuda', pays = () => true } = options;
+    this.#pays = pays;
     this.#plainRuns = Math.max(1, plainRuns);
     this.#device = device;
     this.#mode = mode === 'capture' && !native.graphsAvailable() ? 'off' : mode;
@@ -95,7 +99,8 @@ export class RecordedSteps implements Disposable {
     }
     const seen = this.#seen.get(key) ?? 0;
     this.#seen.set(key, seen + 1);
-    if (seen < this.#plainRuns || this.#recordings.size >= this.#limit) return this.#plain(body);
+    if (seen < this.#plainRuns || this.#recordings.size >= this.#limit || !this.#pays())
+      return this.#plain(body);
     // Graphs have a memory pool of their own: what the plain run left in the other one would be held twice.
     if (this.capturing) native.emptyCache(this.#device);
     const { step, result } = record(body, this.capturing);
