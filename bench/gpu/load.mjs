@@ -2,7 +2,8 @@
  * Loading a checkpoint of 16 GB to the GPU: sharded bf16 safetensors of the Llama-3.1-8B shape, written once, then read with
  * our loader, in turns with what `dd` reads of the same files into nothing. Cold: after the files were dropped from the page
  * cache (`left_in_cache` tells how much stayed); warm: from the page cache. Way `loader` is what `latentwire` does (threads
- * through pinned memory, joined projections); `mapped` copies every tensor from the mapped file. Each load is a process of
+ * through pinned memory, joined projections); `mapped` copies every tensor from the mapped file (all
+ * of which stays mapped). Each load is a process of
  * its own, whose largest resident memory is told.
  *
  *   node bench/gpu/load.mjs [--model llama-8b] [--folder /tmp/latentwire-load] [--device cuda] [--rounds 2] [--ways loader,mapped]

@@ -2,9 +2,10 @@
  * One wire trained for two frozen readers that are both resident in one process: Llama-3.1-8B and Qwen2.5-7B shapes with
  * random weights, a trained encoder of the SmolLM2-135M shape, the training step of `latentwire train` in its last stage
  * (answers, first and early tokens, distillation from a cached teacher, repetition of a window of the text). Both readers in
- * every step, and one drawn per step. Samples per second and peak memory; a batch that does not fit is told and ends the list.
+ * every step, and one drawn per step. Steps are issued plainly, as training does where the device is the slower one; with
+ * --graphs they are captured. Samples per second and peak memory; a batch that does not fit is told and ends the list.
  *
- *   node bench/gpu/two-readers.mjs [--readers llama-8b,qwen-7b] [--batches 16,32,64] [--steps 12] [--device cuda]
+ *   node bench/gpu/two-readers.mjs [--readers llama-8b,qwen-7b] [--batches 16,32,64] [--steps 12] [--graphs] [--device cuda]
  */
 import { parseArgs } from 'node:util';
 import * as t from '@latentwire/torch';
@@ -31,6 +32,7 @@ const { values: o } = parseArgs({
     latents: { type: 'string', default: '32' },
     'text-tokens': { type: 'string', default: '246' },
     'reading-tokens': { type: 'string', default: '64' },
+    graphs: { type: 'boolean', default: false },
     device: { type: 'string', default: 'cuda' },
     name: { type: 'string', default: 'gpu/two-readers' },
   },
@@ -128,7 +130,7 @@ for (const decoders of ['all', 'one']) {
 save(o.name, { device, readers: names, resident_gb: resident, weights: stage.weights, rows });
 
 function measure(decoders, batch) {
-  const launcher = StepLauncher.forRun(wire, { disabled: false });
+  const launcher = StepLauncher.forRun(wire, { disabled: !o.graphs });
   const step = (i) => {
     const indices = Array.from({ length: batch }, (_, k) => (i * batch + k) % texts);
     return trainStep(wire, data, optimizer, [indices], {

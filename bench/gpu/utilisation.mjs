@@ -55,7 +55,6 @@ const steps = lines.map((line) => JSON.parse(line));
 const seconds = steps.map((step) => step.seconds).toSorted((a, b) => a - b);
 const window = (Date.parse(steps.at(-1).time) - Date.parse(steps[0].time)) / 1000;
 const log = readFileSync(join(o.run, 'logs/latest.log'), 'utf8');
-const waits = [...log.matchAll(/data wait (\d+)%/g)].map((match) => Number(match[1]));
 const result = {
   device: o.device,
   batch: Number(o.batch),
@@ -68,14 +67,14 @@ const result = {
   outside_steps: +(1 - steps.slice(1).reduce((sum, step) => sum + step.seconds, 0) / window).toFixed(4),
   step_ms: { median: ms(seconds, 0.5), p90: ms(seconds, 0.9), p99: ms(seconds, 0.99) },
   by_stage: byStage(steps),
-  data_wait_percent: waits.at(-1) ?? null,
+  data_wait: Number(log.match(/data_wait=([\d.e-]+)/)?.[1]),
   steps_by_way: Object.fromEntries(
     [...(log.match(/captured steps .*/)?.[0] ?? '').matchAll(/(\w+)=(\d+)/g)].map(([, way, n]) => [
       way,
       Number(n),
     ]),
   ),
-  saves: (log.match(/saved|checkpoint written/gi) ?? []).length,
+  saves: (log.match(/saved checkpoint/g) ?? []).length,
   wall_s: +wall.toFixed(1),
 };
 console.log(JSON.stringify(result, null, 2));

@@ -269,6 +269,8 @@ export async function trainLoop(
     readNumbers();
     progress.finish();
     if (launcher !== null) logger.info('captured steps', { ...launcher.steps.counts });
+    const trainedSeconds = (performance.now() - start) / 1000;
+    logger.info('trained', { step, seconds: trainedSeconds, data_wait: dataSeconds / trainedSeconds });
     saveLast(saver, withDigests({ finished: true }));
     return resultOf(state());
   } catch (error) {
