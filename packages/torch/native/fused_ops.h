@@ -1,6 +1,7 @@
 // The element-wise stretches of a decoder layer as one operator each, with gradients, registered in torch's
 // dispatcher like any other: latentwire::gated, ::rotary, ::add_norm. They exist on CUDA only; src/nn/fused.ts composes
-// the same from torch's operators elsewhere. Weights are frozen: no gradient is made for them.
+// the same from torch's operators elsewhere. Weights are frozen: no gradient is made for them. Each names its device: torch
+// does that for its own operators only.
 #pragma once
 
 #ifdef LATENTWIRE_CUDA
@@ -25,6 +26,7 @@ inline int64_t grid_of(int64_t total) { return std::min<int64_t>((total + kThrea
 inline const void* read(const at::Tensor& t) { return t.defined() ? t.const_data_ptr() : nullptr; }
 
 inline at::Tensor gated_forward(const at::Tensor& x, bool gelu) {
+  const c10::cuda::CUDAGuard on_device(x.device());
   auto shape = x.sizes().vec();
   shape.back() /= 2;
   at::Tensor out = at::empty(shape, x.options());
@@ -43,6 +45,7 @@ struct Gated : torch::autograd::Function<Gated> {
     return gated_forward(x, gelu);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const c10::cuda::CUDAGuard on_device(gradients[0].device());
     at::Tensor x = context->get_saved_variables()[0], grad = gradients[0].contiguous(), dx = at::empty_like(x);
     int packs = static_cast<int>(grad.size(-1) / 8);
     int64_t total = grad.numel() / 8;
@@ -56,6 +59,7 @@ struct Rotary : torch::autograd::Function<Rotary> {
   static variable_list forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& cos, const at::Tensor& sin,
                                int64_t heads, int64_t kv_heads) {
     at::AutoDispatchBelowADInplaceOrView guard;
+    const c10::cuda::CUDAGuard on_device(input.device());
     at::Tensor qkv = input.contiguous(), c = cos.contiguous(), s = sin.contiguous();  // [B, T, H + 2 Hkv, d], [.., d]
     auto sized = [&](int64_t n) { return at::empty({qkv.size(0), qkv.size(1), n, qkv.size(3)}, qkv.options()); };
     at::Tensor q = sized(heads), k = sized(kv_heads), v = sized(kv_heads);
@@ -70,6 +74,7 @@ struct Rotary : torch::autograd::Function<Rotary> {
     return {q, k, v};
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const c10::cuda::CUDAGuard on_device(gradients[0].device());
     auto saved = context->get_saved_variables();
     int64_t heads = context->saved_data["heads"].toInt(), kv = context->saved_data["kv"].toInt();
     at::Tensor dq = gradients[0].contiguous(), dk = gradients[1].contiguous(), dv = gradients[2].contiguous();
@@ -96,6 +101,7 @@ struct AddNorm : torch::autograd::Function<AddNorm> {
   static variable_list forward(AutogradContext* context, const at::Tensor& x_in, const std::optional<at::Tensor>& a_in,
                                const at::Tensor& weight, double eps) {
     at::AutoDispatchBelowADInplaceOrView guard;
+    const c10::cuda::CUDAGuard on_device(x_in.device());
     bool adds = a_in.has_value() && a_in->defined();
     at::Tensor x = x_in.contiguous(), a = adds ? a_in->contiguous() : at::Tensor();
     at::Tensor h = adds ? at::empty_like(x) : x, out = at::empty_like(x);
@@ -115,6 +121,7 @@ struct AddNorm : torch::autograd::Function<AddNorm> {
     auto saved = context->get_saved_variables();
     bool adds = context->saved_data["adds"].toBool();
     const at::Tensor& h = saved[0];
+    const c10::cuda::CUDAGuard on_device(h.device());
     at::Tensor given = gradients.back();
     at::Tensor dh = adds ? gradients[0] : at::Tensor();
     if (!given.defined()) return {dh, adds ? dh : at::Tensor(), at::Tensor(), at::Tensor()};

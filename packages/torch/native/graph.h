@@ -11,6 +11,8 @@
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
+
+#include <set>
 #endif
 
 namespace latentwire {
@@ -43,24 +45,42 @@ inline napi_value graphs_available(napi_env env, const Arguments&) {
 #endif
 }
 
-/// useOwnStream(): work of this thread goes to a stream of its own from now on; the default stream cannot be captured.
-inline napi_value use_own_stream(napi_env env, const Arguments&) {
+/// useOwnStream(device): the device becomes this thread's current one, and work on it goes to a stream of its own from now
+/// on; the default stream cannot be captured.
+inline napi_value use_own_stream(napi_env env, const Arguments& args) {
 #ifdef LATENTWIRE_CUDA
-  thread_local bool own = false;
-  if (!own) {
-    c10::cuda::device_synchronize();
-    c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false));
-    own = true;
+  thread_local std::set<c10::DeviceIndex> own;
+  c10::Device device(get_string(env, args[0], "device"));
+  if (device.is_cuda()) {
+    if (device.has_index()) c10::cuda::set_device(device.index());
+    c10::DeviceIndex index = c10::cuda::current_device();
+    if (own.insert(index).second) {
+      c10::cuda::device_synchronize();
+      c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, index));
+    }
   }
 #endif
+  (void)args;
   return undefined(env);
 }
 
 #ifdef LATENTWIRE_CUDA
-/// All graphs share one pool: they run one after another, and what they return is read before the next one runs.
-inline at::cuda::MempoolId_t graph_pool() {
-  thread_local at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
+/// All graphs share one pool: they run one after another, and what they return is read before the next one runs. A pool
+/// goes with its last graph, and torch refuses to capture into one that is gone.
+struct GraphPool {
+  at::cuda::MempoolId_t id{};
+  size_t graphs = 0;
+};
+
+inline GraphPool& graph_pool() {
+  thread_local GraphPool pool;
   return pool;
+}
+
+inline at::cuda::MempoolId_t join_graph_pool() {
+  GraphPool& pool = graph_pool();
+  if (pool.graphs++ == 0) pool.id = at::cuda::graph_pool_handle();
+  return pool.id;
 }
 
 /// Host memory that copies inside a graph may read. Allocated by the driver directly: torch's caching allocator may
@@ -91,7 +111,7 @@ inline napi_value record_begin(napi_env env, const Arguments& args) {
     state.allocate_host = allocate_pinned;
     step->graph = std::make_unique<at::cuda::CUDAGraph>();
     // Relaxed: other threads (a snapshot writer, a monitor) may call CUDA meanwhile.
-    step->graph->capture_begin(graph_pool(), cudaStreamCaptureModeRelaxed);
+    step->graph->capture_begin(join_graph_pool(), cudaStreamCaptureModeRelaxed);
 #else
     throw BridgeError("this addon was built without CUDA graphs");
 #endif
@@ -117,6 +137,9 @@ inline void free_step(size_t index) {
   auto& step = recorded_steps().at(index);
   if (!step) return;
   for (double handle : step->tape.owned) handles().release(handle);
+#ifdef LATENTWIRE_CUDA
+  if (step->graph) graph_pool().graphs--;
+#endif
   step.reset();
 }
 

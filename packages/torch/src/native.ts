@@ -97,7 +97,7 @@ export interface NativeBridge {
   captureStop(): void;
 
   graphsAvailable(): boolean;
-  useOwnStream(): void;
+  useOwnStream(device: string): void;
   recordBegin(capture: boolean): number;
   recordEnd(step: number): void;
   recordAbort(step: number): void;

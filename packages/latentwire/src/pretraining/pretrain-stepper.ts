@@ -36,7 +36,7 @@ export class PretrainStepper implements Disposable {
     this.#optimizer = newOptimizer(model);
     this.#steps = new t.cuda.RecordedSteps({ mode, device });
     const generator = new t.Generator('cpu', seed.uint32At(0));
-    this.#noiseTable = noise ? t.randn([NOISE_ROWS, config.hiddenSize], { generator, device }) : null;
+    this.#noiseTable = noise ? t.randn([NOISE_ROWS, config.hiddenSize], { generator }).to({ device }) : null;
     this.#loss = t.zeros([], { device });
     t.optim.allocateGradients(this.#params);
   }

@@ -124,32 +124,47 @@ describe('a recorded step', () => {
 });
 
 describe.skipIf(!native.graphsAvailable())('a captured step', () => {
+  const run = (steps: RecordedSteps, device: t.Device): number[] => {
+    using weight = t
+      .keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32', device }), [4, 3]))
+      .setRequiresGrad();
+    weight.grad = t.zerosLike(weight);
+    const losses: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      t.scope(() => {
+        const loss = steps.run('k', () =>
+          t.scope(() => {
+            const ids = t.fromTypedArray(Int32Array.of(i % 4, (i * 3) % 4), [2], { device });
+            const value = t.mean(t.square(t.embedding(weight, ids.to({ dtype: 'int64' }))));
+            t.backward(value);
+            return value.detach();
+          }),
+        );
+        losses.push(loss.item());
+      });
+    }
+    return [...losses, ...weight.grad.toArray()];
+  };
+  const plain = (): number[] => run(new RecordedSteps({ mode: 'off' }), 'cpu');
+  const counts = { plain: 1, recorded: 1, launched: 6, mismatches: 0 };
+
   it('gives the values of plain runs, on new data each time', () => {
-    const plain = new RecordedSteps({ mode: 'off' });
-    const captured = new RecordedSteps();
-    const run = (steps: RecordedSteps): number[] => {
-      using weight = t
-        .keep(t.reshape(t.arange(0, 12, 1, { dtype: 'float32', device: 'cuda' }), [4, 3]))
-        .setRequiresGrad();
-      weight.grad = t.zerosLike(weight);
-      const losses: number[] = [];
-      for (let i = 0; i < 8; i++) {
-        t.scope(() => {
-          const loss = steps.run('k', () =>
-            t.scope(() => {
-              const ids = t.fromTypedArray(Int32Array.of(i % 4, (i * 3) % 4), [2], { device: 'cuda' });
-              const value = t.mean(t.square(t.embedding(weight, ids.to({ dtype: 'int64' }))));
-              t.backward(value);
-              return value.detach();
-            }),
-          );
-          losses.push(loss.item());
-        });
-      }
-      return [...losses, ...weight.grad.toArray()];
-    };
-    expect(run(captured)).toEqual(run(plain));
-    expect(captured.counts).toEqual({ plain: 1, recorded: 1, launched: 6, mismatches: 0 });
-    captured.dispose();
+    using captured = new RecordedSteps();
+    expect(run(captured, 'cuda')).toEqual(plain());
+    expect(captured.counts).toEqual(counts);
+  });
+
+  it('can be captured when all recordings before it were freed, and their memory with them', () => {
+    for (let i = 0; i < 3; i++) {
+      using captured = new RecordedSteps();
+      expect(run(captured, 'cuda')).toEqual(plain());
+      expect(captured.counts).toEqual(counts);
+    }
+  });
+
+  it.skipIf(t.cudaDeviceCount() < 2)('works on another device than the first', () => {
+    using captured = new RecordedSteps({ device: 'cuda:1' });
+    expect(run(captured, 'cuda:1')).toEqual(plain());
+    expect(captured.counts).toEqual(counts);
   });
 });

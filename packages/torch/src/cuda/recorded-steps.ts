@@ -63,7 +63,7 @@ export class RecordedSteps implements Disposable {
     this.#device = device;
     this.#mode = mode === 'capture' && !native.graphsAvailable() ? 'off' : mode;
     this.#limit = limit;
-    if (this.#mode === 'capture') native.useOwnStream();
+    if (this.#mode === 'capture') native.useOwnStream(device);
   }
 
   /** Whether graphs are captured here. */
