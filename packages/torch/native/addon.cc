@@ -1,6 +1,6 @@
 // @latentwire/torch native bridge: the only translation unit (torch headers cost ~15 s each time they are parsed).
 // Exports are documented where they are defined: handles.h, lists.h, tape.h, graph.h, dispatch.h, autograd.h, tensor_io.h, device.h,
-// digest.h, save.h, signals.h, capture.h.
+// recompute.h, digest.h, save.h, signals.h, capture.h.
 #include "autograd.h"
 #include "capture.h"
 #include "device.h"
@@ -57,6 +57,10 @@ napi_value init(napi_env env, napi_value exports) {
   define(env, exports, "clearGradients", guarded<taped<clear_gradients>>);
   define(env, exports, "setGradEnabled", guarded<taped<set_grad_enabled>>);
 
+  define(env, exports, "recomputeBegin", guarded<taped<recompute_begin>>);
+  define(env, exports, "recomputeEnd", guarded<taped<recompute_end>>);
+  define(env, exports, "recomputeAbort", guarded<recompute_abort>);
+
   define(env, exports, "fromBytes", guarded<upload>);
   define(env, exports, "toBytes", guarded<untaped<to_bytes>>);
   define(env, exports, "item", guarded<untaped<item>>);
@@ -111,6 +115,7 @@ napi_value init(napi_env env, napi_value exports) {
   define(env, exports, "setGeneratorState", guarded<set_generator_state>);
   define(env, exports, "seedGenerator", guarded<seed_generator>);
   define(env, exports, "memoryStatistics", guarded<memory_statistics>);
+  define(env, exports, "limitMemory", guarded<limit_memory>);
   define(env, exports, "resetPeakMemory", guarded<reset_peak_memory>);
   define(env, exports, "emptyCache", guarded<empty_cache>);
   return exports;

@@ -18,6 +18,10 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #endif
 
+#ifdef LATENTWIRE_CUDA
+#include <c10/cuda/CUDACachingAllocator.h>
+#endif
+
 namespace latentwire {
 
 inline napi_value cuda_device_count(napi_env env, const Arguments&) {
@@ -124,6 +128,20 @@ inline napi_value memory_statistics(napi_env env, const Arguments& args) {
 #else
   throw BridgeError("memory statistics need torch 2.9 or newer, this is " TORCH_VERSION);
 #endif
+}
+
+/// limitMemory(device, share): torch's allocator fails beyond this share of the device's memory
+inline napi_value limit_memory(napi_env env, const Arguments& args) {
+  c10::Device device(get_string(env, args[0], "device"));
+  double share = get_double(env, args[1], "share");
+#ifdef LATENTWIRE_CUDA
+  if (device.is_cuda()) {
+    at::globalContext().lazyInitDevice(device.type());
+    c10::cuda::CUDACachingAllocator::setMemoryFraction(share, device.has_index() ? device.index() : 0);
+    return undefined(env);
+  }
+#endif
+  throw BridgeError("the memory of " + device.str() + " cannot be limited to " + std::to_string(share) + " here");
 }
 
 inline napi_value reset_peak_memory(napi_env env, const Arguments& args) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "handles.h"
+#include "recompute.h"
 
 #include <ATen/core/Generator.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -259,7 +260,9 @@ napi_value call(napi_env env, napi_callback_info info) {
         stack.push_back(to_ivalue(env, v, p));
       }
     }
+    if (program_recorder) program_recorder->begin_call(*op->handle, stack);
     op->handle->callBoxed(&stack);
+    if (program_recorder) program_recorder->end_call(stack);
     napi_value result;
     if constexpr (discard) {
       result = undefined(env);

@@ -38,12 +38,14 @@ inline Bytes get_bytes(napi_env env, napi_value v, const char* what) {
   return bytes;
 }
 
-/// fromBytes(typedArray, shape, dtypeCode) -> CPU tensor that owns a copy
+/// fromBytes(typedArray, shape, dtypeCode, pinned) -> CPU tensor that owns a copy; pinned: a GPU copies out of it without
+/// the processor, and torch's allocator keeps it until that is done
 inline napi_value from_bytes(napi_env env, const Arguments& args) {
   Bytes bytes = get_bytes(env, args[0], "data");
   auto shape = get_int_list(env, args[1], "shape");
   auto dtype = static_cast<at::ScalarType>(get_int(env, args[2], "dtype"));
-  at::Tensor t = recording() ? tape_state().allocate_host(shape, dtype) : at::empty(shape, at::TensorOptions().dtype(dtype));
+  at::Tensor t = recording() ? tape_state().allocate_host(shape, dtype)
+                             : at::empty(shape, at::TensorOptions().dtype(dtype).pinned_memory(get_bool(env, args[3], "pinned")));
   if (t.nbytes() != bytes.length) {
     throw BridgeError("data has " + std::to_string(bytes.length) + " bytes, shape and dtype need " + std::to_string(t.nbytes()));
   }

@@ -1,5 +1,6 @@
 /** Gradients: backward, grad, grad mode. */
 import { native } from './native.js';
+import { scope } from './scope.js';
 import { Tensor } from './tensor.js';
 
 /**
@@ -51,6 +52,29 @@ export function enableGrad<T>(body: () => T): T {
     return body();
   } finally {
     native.setGradEnabled(before);
+  }
+}
+
+/**
+ * Runs `body` and keeps none of what it computes but its results; backward runs its operators again (gradient
+ * checkpointing: less memory, one more forward pass). `body` must be a function of tensors alone: it draws no random
+ * numbers, reads no values and changes no tensor from outside. Without a gradient to come it is a plain scope.
+ */
+export function recomputed(body: () => Tensor[]): Tensor[] {
+  const recording = native.setGradEnabled(false);
+  try {
+    if (!recording) return scope(body);
+    native.recomputeBegin();
+    try {
+      return scope(() =>
+        native.recomputeEnd(body().map((t) => t.handle)).map((handle) => new Tensor(handle)),
+      );
+    } catch (error) {
+      native.recomputeAbort();
+      throw error;
+    }
+  } finally {
+    native.setGradEnabled(recording);
   }
 }
 

@@ -62,6 +62,20 @@ export function setMatmulPrecision(precision: 'highest' | 'high' | 'medium'): vo
   native.setMatmulPrecision(precision);
 }
 
+let pinned = false;
+
+/**
+ * Whether arrays on their way to a GPU (`fromTypedArray`) go through pinned memory: the copy then runs beside what is issued
+ * after it. Default: through pageable memory, which the driver copies before it returns.
+ */
+export function setPinnedUploads(on: boolean): void {
+  pinned = on;
+}
+
+export function pinnedUploads(): boolean {
+  return pinned;
+}
+
 /** Allocator statistics of a CUDA device in bytes; null on the CPU. */
 export function memoryStatistics(device: Device): MemoryStatistics | null {
   return native.memoryStatistics(device);
@@ -69,6 +83,11 @@ export function memoryStatistics(device: Device): MemoryStatistics | null {
 
 export function resetPeakMemory(device: Device): void {
   native.resetPeakMemory(device);
+}
+
+/** Lets allocations fail beyond this share of the device's memory, as if the device had no more. CUDA only. */
+export function limitMemory(device: Device, share: number): void {
+  native.limitMemory(device, share);
 }
 
 /** Returns cached free blocks to the device. */

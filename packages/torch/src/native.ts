@@ -57,7 +57,11 @@ export interface NativeBridge {
   clearGradients(tensors: readonly Handle[]): void;
   setGradEnabled(enabled: boolean): boolean;
 
-  fromBytes(data: NodeJS.TypedArray, shape: readonly number[], dtype: number): Handle;
+  recomputeBegin(): void;
+  recomputeEnd(results: readonly Handle[]): Handle[];
+  recomputeAbort(): void;
+
+  fromBytes(data: NodeJS.TypedArray, shape: readonly number[], dtype: number, pinned: boolean): Handle;
   toBytes(tensor: Handle): ArrayBuffer;
   item(tensor: Handle): number | boolean;
   shape(tensor: Handle): number[];
@@ -119,6 +123,7 @@ export interface NativeBridge {
   setGeneratorState(generator: number | string, state: Handle): void;
   seedGenerator(generator: number | string, seed: number): void;
   memoryStatistics(device: string): MemoryStatistics | null;
+  limitMemory(device: string, share: number): void;
   resetPeakMemory(device: string): void;
   emptyCache(device: string): void;
 }

@@ -50,6 +50,10 @@ export async function openSession(
   const source = await loadEncoderSource(config.encoder, { device, computeDtype: frozenDtype, logger });
   const generator = new t.Generator('cpu', root.stream('init').uint32At(0));
   const models = readers.map((reader) => reader.model);
+  for (const model of [...models, source.model]) {
+    if (model !== null) model.recomputeLayers = config.training.gradient_checkpointing;
+  }
+  t.setPinnedUploads(config.training.pin_memory);
   const wire = buildWire(config, models, source, generator);
   const parameters = wire.parameters().reduce((n, p) => n + p.numel, 0);
   // Bytes are their own tokens: looking them up would take longer.

@@ -25,7 +25,8 @@ async function run(
   settings: Record<string, unknown> = {},
   readOnce = false,
 ) {
-  const { wire, data } = tinySession(7, 24, readers, settings);
+  const { wire, data, models } = tinySession(7, 24, readers, settings);
+  for (const model of models) model.recomputeLayers = settings['training.gradient_checkpointing'] === true;
   const prepared = await withTeachers(readOnce ? { ...data, ...sharedTexts(data) } : data);
   const optimizer = wireOptimizer(wire, rates);
   using launcher = new StepLauncher(wire, { mode: 'rehearse', multiples: MULTIPLES });
@@ -69,6 +70,7 @@ describe('a launched step', () => {
     ['two readers, all or one per step', 2, {}],
     ['private latents', 2, { 'wire.latent_private_len': 1 }],
     ['int8 latents', 1, { 'wire.bits': 8 }],
+    ['layers computed again', 1, { 'training.gradient_checkpointing': true }],
     ['texts of several questions, each repeated once', 1, {}, true],
   ])(
     'is fit to be captured and trains as a plain one does: %s',

@@ -23,6 +23,8 @@ export const LATENTS = 3;
 export interface TinySession {
   readonly wire: LatentWire;
   readonly reader: Reader;
+  /** The readers' models and the encoder's. */
+  readonly models: readonly LanguageModel[];
   readonly data: PreparedData;
 }
 
@@ -70,6 +72,7 @@ export function tinySession(
   return {
     wire,
     reader: readers[0]!,
+    models: [...models, encoder],
     data: {
       examples: range.map((i) => ({
         id: String(i),

@@ -1,5 +1,5 @@
 /** Tensors from nothing or from JavaScript data. Default dtype float32, default device cpu. */
-import { type Device, parseDevice } from '../device.js';
+import { type Device, parseDevice, pinnedUploads } from '../device.js';
 import { op, run } from '../dispatch.js';
 import { type DType, dtypeCode, optionalDtypeCode } from '../dtype.js';
 import { TorchError } from '../error.js';
@@ -99,10 +99,13 @@ function dtypeOfArray(data: NumericArray): DType {
 /** A tensor over a copy of a typed array; converted when another dtype is asked. */
 export function fromTypedArray(data: NumericArray, shape: readonly number[], o: TensorOptions = {}): Tensor {
   const source = dtypeOfArray(data);
-  const host = new Tensor(native.fromBytes(data, shape, dtypeCode(source)));
   const target = { dtype: o.dtype ?? source, device: deviceOf(o) };
+  const host = new Tensor(
+    native.fromBytes(data, shape, dtypeCode(source), pinnedUploads() && target.device !== 'cpu'),
+  );
   if (target.dtype === source && target.device === 'cpu') return host;
-  // A copy that does not wait: the driver has taken the bytes of pageable memory before it returns.
+  // A copy that does not wait: the driver has taken the bytes of pageable memory before it returns, and pinned memory is
+  // not used again before the copy is done.
   const converted = host.to({ ...target, nonBlocking: target.device !== 'cpu' });
   host.dispose();
   return converted;
@@ -110,7 +113,7 @@ export function fromTypedArray(data: NumericArray, shape: readonly number[], o: 
 
 /** A tensor over raw little-endian bytes (a copy), row-major. */
 export const fromBytes = (bytes: Uint8Array, shape: readonly number[], dtype: DType): Tensor =>
-  new Tensor(native.fromBytes(bytes, shape, dtypeCode(dtype)));
+  new Tensor(native.fromBytes(bytes, shape, dtypeCode(dtype), false));
 
 /** A tensor from numbers or nested arrays: `tensor([[1, 2], [3, 4]])`. Booleans give bool, numbers float32. */
 export function tensor(data: Nested, o: TensorOptions = {}): Tensor {

@@ -29,6 +29,8 @@ export interface ForwardOptions {
    * for the others but their keys and values.
    */
   readonly places?: t.Tensor | null;
+  /** Keep only the input of each layer; backward computes the rest again. Without a cache and `onHidden` only. */
+  readonly recompute?: boolean;
   /** Called with the residual stream [B, T, D] before each layer and, last, with the normalised output. */
   readonly onHidden?: (hidden: t.Tensor, layer: number) => void;
 }
@@ -83,11 +85,21 @@ export function decoderForward(
     return context;
   };
 
+  const recompute = options.recompute === true && cache === null && options.onHidden === undefined;
   let stream: Stream = { residual: embeds, delta: null };
   weights.layers.forEach((layer, i) => {
     const context = contextOf(config.layerAttention[i]!);
     // A scope per layer drops the handles of its temporaries at once; what backward needs, the graph keeps.
     const places = i === config.layers - 1 ? (options.places ?? null) : null;
+    if (recompute) {
+      const [sum] = t.recomputed(() => {
+        const { residual, delta } = decoderLayer(stream, layer, i, context, places);
+        return [t.add(residual, delta!)];
+      });
+      if (i > 0) stream.residual.dispose();
+      stream = { residual: sum!, delta: null };
+      return;
+    }
     const { input, ...next } = t.scope(() => decoderLayer(stream, layer, i, context, places));
     if (options.onHidden !== undefined) options.onHidden(input, i);
     else if (i > 0) input.dispose();

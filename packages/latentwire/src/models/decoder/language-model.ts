@@ -11,6 +11,8 @@ import { type DecoderWeights, namedWeights } from './weights.js';
 export class LanguageModel {
   readonly device: t.Device;
   readonly dtype: t.DType;
+  /** Whether training keeps only the input of each layer and computes the rest again (gradient checkpointing). */
+  recomputeLayers = false;
   /** By kind of layer and dtype: an encoder computes in bf16 from fp32 weights. */
   readonly #tables = new Map<string, RopeTable>();
   #tableLength = 0;
@@ -37,7 +39,8 @@ export class LanguageModel {
    */
   hidden(embeds: t.Tensor, options: ForwardOptions = {}, weights: DecoderWeights = this.weights): t.Tensor {
     const tables = (kind: LayerAttention, n: number): RopeTable => this.#table(kind, n, embeds.dtype);
-    return decoderForward(this.config, weights, tables, embeds, options);
+    const recompute = this.recomputeLayers;
+    return decoderForward(this.config, weights, tables, embeds, { recompute, ...options });
   }
 
   /** Hidden states of any rows [..., D] -> logits [..., V]. */
