@@ -34,17 +34,23 @@ export class StepLauncher implements Disposable {
   #notPlainBefore = 0;
 
   /** A launcher where graphs can be captured and are not turned off, else null. */
-  static forRun(wire: LatentWire, options: { disabled: boolean }): StepLauncher | null {
-    if (options.disabled || wire.encoder.device === 'cpu' || !t.cuda.graphsAvailable()) return null;
-    return new StepLauncher(wire);
+  static forRun(
+    wire: LatentWire,
+    { disabled, plainRuns }: { disabled: boolean; plainRuns?: number },
+  ): StepLauncher | null {
+    if (disabled || wire.encoder.device === 'cpu' || !t.cuda.graphsAvailable()) return null;
+    return new StepLauncher(wire, plainRuns === undefined ? {} : { plainRuns });
   }
 
-  /** @param mode see `RecordedSteps` */
-  constructor(wire: LatentWire, options: { mode?: 'capture' | 'rehearse'; multiples?: ShapeMultiples } = {}) {
+  /** @param options.mode and `plainRuns` see `RecordedSteps` */
+  constructor(
+    wire: LatentWire,
+    options: { mode?: 'capture' | 'rehearse'; plainRuns?: number; multiples?: ShapeMultiples } = {},
+  ) {
     this.steps = new t.cuda.RecordedSteps({
       mode: options.mode ?? 'capture',
       device: wire.encoder.device,
-      plainRuns: options.mode === 'rehearse' ? 1 : PLAIN_RUNS,
+      plainRuns: options.plainRuns ?? (options.mode === 'rehearse' ? 1 : PLAIN_RUNS),
       pays: () => this.#waiting < DEVICE_BOUND,
     });
     this.multiples = options.multiples ?? MULTIPLES;

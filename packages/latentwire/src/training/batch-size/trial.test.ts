@@ -82,6 +82,7 @@ describe('the worst case', () => {
         latents: 4,
         startExpansion: 5,
         pretrainShare: 0.4,
+        descentLevels: 16,
         handoverShare: 0,
         descentAnswerWeight: 0,
         reconstructionWeight: 0.3,

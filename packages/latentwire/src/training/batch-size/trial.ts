@@ -73,13 +73,14 @@ export class Trials implements Disposable {
     const indices = longestExamples(this.data, size);
     const optimizer = wireOptimizer(wire, { lr, encoderLr: encoder_lr, weightDecay: weight_decay });
     try {
-      using launcher = StepLauncher.forRun(wire, { disabled: config.system.disable_graphs });
+      using launcher = StepLauncher.forRun(wire, { disabled: config.system.disable_graphs, plainRuns: 1 });
       const step = (kind: TrialStep, microBatch: readonly number[]): void => {
         const { reading_tokens } = config.objective;
         trainStep(wire, this.data, optimizer, this.#microBatches(microBatch), {
           ...kind,
           maxGradNorm: max_grad_norm,
           k: config.objective.k,
+          readOnce: config.data.questions_together,
           readingWindow: (_, length) => [0, Math.min(length, reading_tokens ?? length)],
           launcher,
           onMicroBatch: this.options.check,
@@ -90,7 +91,7 @@ export class Trials implements Disposable {
         for (let i = 0; i < (launcher === null ? 1 : 3); i++) step(kind, indices);
       }
       // A shape that is new runs plainly while the memory of recorded ones is held.
-      if (launcher !== null && size > 1) for (const kind of this.#steps) step(kind, indices.slice(1));
+      if (launcher !== null && size > 1) for (const kind of this.#steps) step(kind, indices.slice(0, -1));
     } finally {
       optimizer.adamw.dispose();
     }
