@@ -22,7 +22,7 @@ import { meanTextTokens, type PreparedData } from './prepare.js';
 import type { Session } from './session.js';
 import { expanded, type Stage, stageAt, stagePlan } from './stages.js';
 import { issueStep } from './step.js';
-import { StepLauncher } from './step-launcher.js';
+import { type LauncherOptions, StepLauncher } from './step-launcher.js';
 import { StepLoader } from './step-loader.js';
 
 export interface LoopResult {
@@ -41,6 +41,8 @@ export interface LoopOptions {
   readonly identity: RunIdentity;
   /** How many examples a step and a micro-batch have. */
   readonly policy: BatchPolicy;
+  /** Default: where it pays. */
+  readonly records?: LauncherOptions['records'];
   /** Where to go on from; undefined: at the first step. */
   readonly resume: OpenedCheckpoint | undefined;
   /** Read the numbers of a step when the next one was issued, so that a device never waits for the host. Default: on a GPU. */
@@ -186,7 +188,10 @@ export async function trainLoop(
   const timeShare = (): number => (max_minutes === null ? 0 : elapsed() / (max_minutes * 60));
   const positionOf = (at: number): number => Math.max(at, Math.floor(totalSteps * timeShare()));
 
-  using launcher = StepLauncher.forRun(wire, { disabled: config.system.disable_graphs });
+  using launcher = StepLauncher.forRun(wire, {
+    disabled: config.system.disable_graphs,
+    records: options.records ?? 'where it pays',
+  });
   const loader = StepLoader.forRun({
     ...{ config, data, draws, root: session.root, layout: wire.layout },
     multiples: launcher?.multiples ?? {},

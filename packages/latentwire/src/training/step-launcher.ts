@@ -21,8 +21,13 @@ const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128, rows
 /** A recording costs several steps, and many shapes come only a few times. */
 const PLAIN_RUNS = 3;
 /** Share of a plainly issued step that the host waits for the device; above it, a launch would save nothing. */
-const DEVICE_BOUND = 0.2;
+export const DEVICE_BOUND = 0.2;
 const NEWEST = 0.2;
+
+export interface LauncherOptions {
+  /** Which steps become recordings; `at once`: every one from its second run on. Default: where it pays. */
+  readonly records?: 'where it pays' | 'at once' | 'never';
+}
 
 export class StepLauncher implements Disposable {
   readonly steps: t.cuda.RecordedSteps;
@@ -36,22 +41,23 @@ export class StepLauncher implements Disposable {
   /** A launcher where graphs can be captured and are not turned off, else null. */
   static forRun(
     wire: LatentWire,
-    { disabled, plainRuns }: { disabled: boolean; plainRuns?: number },
+    { disabled, ...options }: LauncherOptions & { readonly disabled: boolean },
   ): StepLauncher | null {
     if (disabled || wire.encoder.device === 'cpu' || !t.cuda.graphsAvailable()) return null;
-    return new StepLauncher(wire, plainRuns === undefined ? {} : { plainRuns });
+    return new StepLauncher(wire, options);
   }
 
-  /** @param options.mode and `plainRuns` see `RecordedSteps` */
+  /** @param options.mode see `RecordedSteps` */
   constructor(
     wire: LatentWire,
-    options: { mode?: 'capture' | 'rehearse'; plainRuns?: number; multiples?: ShapeMultiples } = {},
+    options: LauncherOptions & { mode?: 'capture' | 'rehearse'; multiples?: ShapeMultiples } = {},
   ) {
+    const { mode = 'capture', records = 'where it pays' } = options;
     this.steps = new t.cuda.RecordedSteps({
-      mode: options.mode ?? 'capture',
+      mode,
       device: wire.encoder.device,
-      plainRuns: options.plainRuns ?? (options.mode === 'rehearse' ? 1 : PLAIN_RUNS),
-      pays: () => this.#waiting < DEVICE_BOUND,
+      plainRuns: mode === 'rehearse' || records === 'at once' ? 1 : PLAIN_RUNS,
+      pays: () => records === 'at once' || (records !== 'never' && this.#waiting < DEVICE_BOUND),
     });
     this.multiples = options.multiples ?? MULTIPLES;
     this.#sums = zeroSums(wire.encoder.device);

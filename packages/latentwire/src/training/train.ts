@@ -119,11 +119,12 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
     });
     run.setRunning('train', resume?.opened.state.step ?? 0);
     const gauge = chosen.record === null ? null : memoryGauge(session.device);
-    gauge?.begin();
+    gauge?.begin(true);
     const fault = io.saveFault ?? saveFaultsOf(process.env);
     const loop = await trainLoop(session, data, {
       ...{ run, logger, identity, interruption },
       policy: batchPolicy(config.training, chosen.size),
+      ...(chosen.record?.steps === 'plain' && { records: 'never' }),
       resume: resume?.opened,
       ...(io.readLate !== undefined && { readLate: io.readLate }),
       ...(fault && { fault }),

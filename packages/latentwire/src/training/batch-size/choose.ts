@@ -25,6 +25,8 @@ import { Trials } from './trial.js';
 export interface BatchSizeRecord {
   /** Examples per micro-batch. */
   readonly batch_size: number;
+  /** Whether steps may be launched as graphs, which hold memory of their own, or are all issued plainly. */
+  readonly steps: 'plain' | 'launched';
   readonly limited_by: SearchResult['limitedBy'];
   readonly capacity_bytes: number;
   readonly target_memory: number;
@@ -109,19 +111,32 @@ async function findBatchSize(
   );
   using trials = new Trials(session, data, { gauge, check });
   const { capacity } = gauge;
-  const { size, predicted, measured, limitedBy, measurements } = searchBatchSize({
-    ...{ capacity, target: target_memory, most },
-    measure: (tried) => {
-      const bytes = trials.measure(tried);
-      logger.debug('tried a batch size', { size: tried, memory: bytes === null ? 'too little' : gib(bytes) });
-      return bytes;
-    },
-  });
+  const search = (way: 'plain' | 'launched'): SearchResult =>
+    searchBatchSize({
+      ...{ capacity, target: target_memory, most },
+      measure: (tried) => {
+        const bytes = trials.measure(tried, way);
+        const memory = bytes === null ? 'too little' : gib(bytes);
+        logger.debug('tried a batch size', { size: tried, way, memory });
+        return bytes;
+      },
+    });
+  let way: 'plain' | 'launched' = 'plain';
+  let result = search(way);
+  // The last trial: its memory stays with the allocator, in pieces of the right sizes for the training.
+  if (device !== 'cpu' && result.measurements.at(-1)!.size !== result.size) trials.measure(result.size, way);
+  // Recorded steps hold memory of their own. Where the device is the slower side they save nothing.
+  if (trials.canLaunch && !trials.deviceBound) {
+    way = 'launched';
+    result = search(way);
+  }
+  const { size, predicted, measured, limitedBy, measurements } = result;
   const seconds = Math.round(performance.now() - started) / 1000;
   logger.info('batch size found', {
     batch_size: size,
     effective_batch: effective_batch ?? size * config.training.grad_accum,
     limited_by: limitedBy,
+    steps: way,
     predicted: predicted === null ? null : gib(predicted),
     measured: gib(measured),
     of: gib(capacity),
@@ -136,6 +151,7 @@ async function findBatchSize(
   }
   return {
     batch_size: size,
+    steps: way,
     limited_by: limitedBy,
     capacity_bytes: capacity,
     target_memory,

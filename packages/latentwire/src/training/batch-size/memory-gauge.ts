@@ -10,8 +10,8 @@ import * as t from '@latentwire/torch';
 export interface MemoryGauge {
   /** Bytes that this process may use at most. */
   readonly capacity: number;
-  /** Begins a stretch: unused memory is given back first. */
-  begin(): void;
+  /** Begins a stretch. @param keep memory that torch's allocator holds for later stays with it; else it is given back */
+  begin(keep?: boolean): void;
   /** Most bytes in use since then. */
   peak(): number;
 }
@@ -23,9 +23,9 @@ export function memoryGauge(device: t.Device): MemoryGauge {
 function deviceGauge(device: t.Device): MemoryGauge {
   return {
     capacity: t.memoryStatistics(device)!.total,
-    begin() {
+    begin(keep = false) {
       t.synchronize(device);
-      t.emptyCache(device);
+      if (!keep) t.emptyCache(device);
       t.resetPeakMemory(device);
     },
     peak() {

@@ -24,11 +24,11 @@ describe('a trial of a batch size', () => {
     const options = { gauge: memoryGauge('cpu'), check: () => {} };
     // The first trial also makes tables that stay.
     const once = new Trials(sessionOf(tiny), data, options);
-    once.measure(2);
+    once.measure(2, 'plain');
     once[Symbol.dispose]();
     const live = t.liveTensors();
     const trials = new Trials(sessionOf(tiny), data, options);
-    expect(trials.measure(6)).toBeGreaterThan(0);
+    expect(trials.measure(6, 'plain')).toBeGreaterThan(0);
     expect(digests()).not.toEqual(before);
     trials[Symbol.dispose]();
     expect(digests()).toEqual(before);
@@ -46,14 +46,14 @@ describe('a trial of a batch size', () => {
     };
     const settings = { 'training.grad_accum': 2 };
     using trials = new Trials(sessionOf(tiny, settings), data, { gauge: memoryGauge('cpu'), check });
-    expect(trials.measure(6)).toBeNull();
+    expect(trials.measure(6, 'plain')).toBeNull();
     const live = t.liveTensors();
     calls = 2;
-    expect(trials.measure(6)).toBeNull();
-    expect(trials.measure(3)).toBeGreaterThan(0);
+    expect(trials.measure(6, 'plain')).toBeNull();
+    expect(trials.measure(3, 'plain')).toBeGreaterThan(0);
     calls = 2;
     error = new Error('other');
-    expect(() => trials.measure(3)).toThrow('other');
+    expect(() => trials.measure(3, 'plain')).toThrow('other');
     expect(t.liveTensors()).toBe(live);
   });
 });

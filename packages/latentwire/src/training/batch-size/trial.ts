@@ -2,14 +2,15 @@
  * A trial of a batch size: the real optimiser step with the longest texts, in every kind of step that the run will have, as
  * often as it takes for steps to be launched as graphs. Weights are put back afterwards.
  */
+import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
 import { stepDraws } from '../draws.js';
 import { wireOptimizer } from '../optimizer.js';
 import { meanTextTokens, type PreparedData } from '../prepare.js';
 import type { Session } from '../session.js';
 import { stagePlan } from '../stages.js';
-import { type StepOptions, trainStep } from '../step.js';
-import { StepLauncher } from '../step-launcher.js';
+import { issueStep, type StepOptions } from '../step.js';
+import { DEVICE_BOUND, StepLauncher } from '../step-launcher.js';
 import type { MemoryGauge } from './memory-gauge.js';
 import { heaviestStages, longestExamples } from './worst-case.js';
 
@@ -25,6 +26,7 @@ type TrialStep = Pick<StepOptions, 'stage' | 'readers' | 'continues'>;
 export class Trials implements Disposable {
   readonly #weights: readonly { readonly parameter: t.Tensor; readonly saved: t.Tensor }[];
   readonly #steps: readonly TrialStep[];
+  #leastWaiting = 1;
 
   constructor(
     private readonly session: Session,
@@ -42,12 +44,19 @@ export class Trials implements Disposable {
     this.#steps = kindsOfSteps(session, data);
   }
 
+  /** Whether steps can be launched as graphs here. */
+  get canLaunch(): boolean {
+    const { disable_graphs } = this.session.config.system;
+    using launcher = StepLauncher.forRun(this.session.wire, { disabled: disable_graphs });
+    return launcher !== null;
+  }
+
   /** Most bytes in use with micro-batches of `size`, null when they do not fit. */
-  measure(size: number): number | null {
+  measure(size: number, way: 'plain' | 'launched'): number | null {
     const { gauge } = this.options;
     gauge.begin();
     try {
-      this.#run(size);
+      this.#run(size, way);
       return gauge.peak();
     } catch (error) {
       if (error instanceof t.TorchError && error.outOfMemory) return null;
@@ -57,26 +66,34 @@ export class Trials implements Disposable {
     }
   }
 
+  /** Whether the device, not the host, was the slower one in every kind of step of the last plain trial. */
+  get deviceBound(): boolean {
+    return this.#leastWaiting >= DEVICE_BOUND;
+  }
+
   /** Puts the weights back as they were. */
   [Symbol.dispose](): void {
     for (const { parameter, saved } of this.#weights) {
       t.noGrad(() => t.copy_(parameter, saved));
       saved.dispose();
     }
-    // What the trials used is free for what comes, and for other processes.
-    this.options.gauge.begin();
   }
 
-  #run(size: number): void {
+  #run(size: number, way: 'plain' | 'launched'): void {
     const { wire, config } = this.session;
     const { lr, encoder_lr, weight_decay, max_grad_norm } = config.optimizer;
     const indices = longestExamples(this.data, size);
     const optimizer = wireOptimizer(wire, { lr, encoderLr: encoder_lr, weightDecay: weight_decay });
     try {
-      using launcher = StepLauncher.forRun(wire, { disabled: config.system.disable_graphs, plainRuns: 1 });
-      const step = (kind: TrialStep, microBatch: readonly number[]): void => {
+      using launcher = StepLauncher.forRun(wire, {
+        disabled: config.system.disable_graphs,
+        records: way === 'launched' ? 'at once' : 'never',
+      });
+      /** @returns share of the time that the host waited for the device */
+      const step = (kind: TrialStep, microBatch: readonly number[]): number => {
         const { reading_tokens } = config.objective;
-        trainStep(wire, this.data, optimizer, this.#microBatches(microBatch), {
+        const began = performance.now();
+        const issued = issueStep(wire, this.data, optimizer, this.#microBatches(microBatch), {
           ...kind,
           maxGradNorm: max_grad_norm,
           k: config.objective.k,
@@ -85,13 +102,24 @@ export class Trials implements Disposable {
           launcher,
           onMicroBatch: this.options.check,
         });
+        const waits = performance.now();
+        issued.read();
+        const ended = performance.now();
+        return (ended - waits) / (ended - began);
       };
-      // Run plainly, recorded, launched.
+      this.#leastWaiting = 1;
       for (const kind of this.#steps) {
-        for (let i = 0; i < (launcher === null ? 1 : 3); i++) step(kind, indices);
+        if (way === 'launched') {
+          // Run plainly, recorded, launched.
+          for (let i = 0; i < 3; i++) step(kind, indices);
+        } else {
+          // The first time makes tables and workspaces, the second tells how fast each side is.
+          if (launcher !== null) step(kind, indices);
+          this.#leastWaiting = Math.min(this.#leastWaiting, step(kind, indices));
+        }
       }
       // A shape that is new runs plainly while the memory of recorded ones is held.
-      if (launcher !== null && size > 1) for (const kind of this.#steps) step(kind, indices.slice(0, -1));
+      if (way === 'launched' && size > 1) for (const kind of this.#steps) step(kind, indices.slice(0, -1));
     } finally {
       optimizer.adamw.dispose();
     }
