@@ -36,6 +36,8 @@ struct FileRead {
   }
 
   bool read(uint8_t* into, size_t at, size_t length) {
+    // Threads that share a descriptor look like random access to the kernel: it would read ahead in small steps.
+    posix_fadvise(fd, static_cast<off_t>(offset + at), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
     while (length > 0) {
       ssize_t n = pread(fd, into, length, static_cast<off_t>(offset + at));
       if (n < 0 && errno == EINTR) continue;
