@@ -11,6 +11,8 @@ let folder: string;
 let path: string;
 const values = Float32Array.from({ length: 300_007 }, (_, i) => Math.sin(i));
 
+const same = (read: t.Tensor): boolean => Buffer.compare(read.toBytes(), new Uint8Array(values.buffer)) === 0;
+
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'safetensors-read-'));
   path = join(folder, 'a.safetensors');
@@ -29,9 +31,9 @@ describe('a tensor read by several threads', () => {
       const mapping = native.mapOpen(path);
       const info = readHeader(path).tensors.get('x')!;
       const read = readTensor(mapping, info, 'cpu', { threads, pieceBytes });
-      expect(read.toFloat32Array()).toEqual(values);
+      expect(same(read)).toBe(true);
       native.mapClose(mapping);
-      expect(read.toFloat32Array()).toEqual(values);
+      expect(same(read)).toBe(true);
     });
   });
 
@@ -53,7 +55,7 @@ describe('a tensor read by several threads', () => {
       t.scope(() => {
         for (let i = 0; i < 3; i++) {
           using file = openSafetensors(path);
-          expect(file.load('x', { device: 'cuda' }).toFloat32Array()).toEqual(values);
+          expect(same(file.load('x', { device: 'cuda' }))).toBe(true);
           const half = file.load('x', { device: 'cuda', dtype: 'bfloat16' });
           const expected = t.tensor([...values.slice(0, 100)]).to({ dtype: 'bfloat16' });
           expect(t.narrow(half, 0, 0, 100).toFloat32Array()).toEqual(expected.toFloat32Array());
