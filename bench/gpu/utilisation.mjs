@@ -59,6 +59,8 @@ const result = {
   device: o.device,
   batch: Number(o.batch),
   workers: Number(o.workers),
+  /** NVML tells of every GPU of the machine; this one trained. */
+  own_gpu: Number(process.env.CUDA_VISIBLE_DEVICES ?? 0),
   gpus,
   steps: steps.length,
   samples_per_s: +(steps.reduce((sum, step) => sum + step.samples, 0) / window).toFixed(1),

@@ -21,15 +21,17 @@ interface LayerCache {
 
 export class StaticCache implements DecodingCache {
   readonly #layers: readonly LayerCache[];
-  readonly #positions: t.Tensor;
-  readonly #ended: t.Tensor;
+  /** int64 [B]: how far each row is filled. */
+  readonly positions: t.Tensor;
+  /** bool [B]: rows that have ended; nothing is computed for them. */
+  readonly ended: t.Tensor;
   readonly capacity: number;
   readonly dtype: t.DType;
 
   private constructor(layers: readonly LayerCache[], positions: t.Tensor, ended: t.Tensor) {
     this.#layers = layers;
-    this.#positions = positions;
-    this.#ended = ended;
+    this.positions = positions;
+    this.ended = ended;
     this.capacity = layers[0]!.keys.size(2);
     this.dtype = layers[0]!.keys.dtype;
   }
@@ -50,23 +52,13 @@ export class StaticCache implements DecodingCache {
     );
   }
 
-  /** int64 [B]: how far each row is filled. */
-  get positions(): t.Tensor {
-    return this.#positions;
-  }
-
-  /** bool [B]: rows that have ended; nothing is computed for them. */
-  get ended(): t.Tensor {
-    return this.#ended;
-  }
-
   /** The first rows of the same memory. */
   firstRows(rows: number): StaticCache {
     const first = (x: t.Tensor): t.Tensor => t.keep(t.narrow(x, 0, 0, rows));
     return new StaticCache(
       this.#layers.map(({ keys, values }) => ({ keys: first(keys), values: first(values) })),
-      first(this.#positions),
-      first(this.#ended),
+      first(this.positions),
+      first(this.ended),
     );
   }
 
@@ -90,11 +82,8 @@ export class StaticCache implements DecodingCache {
 
   attend(layer: number, qkv: t.Tensor, options: t.nn.DecodeOptions): t.Tensor {
     const { keys, values } = this.#layers[layer]!;
-    return t.nn.decodeAttention(
-      qkv,
-      { keys, values, positions: this.#positions, ended: this.#ended },
-      options,
-    );
+    const { positions, ended } = this;
+    return t.nn.decodeAttention(qkv, { keys, values, positions, ended }, options);
   }
 
   dispose(): void {
@@ -102,7 +91,7 @@ export class StaticCache implements DecodingCache {
       keys.dispose();
       values.dispose();
     }
-    this.#positions.dispose();
-    this.#ended.dispose();
+    this.positions.dispose();
+    this.ended.dispose();
   }
 }
