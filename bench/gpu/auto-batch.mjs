@@ -6,7 +6,7 @@
  *   limited   does so where torch may only have --limit of the memory and the search does not know: it must run out, back
  *             off and train all the same
  *   oom       has a batch that does not fit: state `oom` with the fix, exit code 1
- *   checkpointing  looks for its size with --gradient_checkpointing
+ *   checkpointing  looks for its size with --gradient_checkpointing and a fifth of the memory
  *   pinned    copies batches out of pinned memory: the same losses
  * Results: bench/results/gpu/auto-batch.json, and a copy in $OUT. Dry run on any machine: --device cpu --small.
  *
@@ -103,7 +103,7 @@ async function main() {
     );
     check(
       'one batch size over all attempts',
-      first.batch_size === batch.batch_size && sizes.includes(first.batch_size),
+      first.batch_size === batch.batch_size && Math.max(...sizes) === first.batch_size,
     );
     if (cuda) {
       check('predicted within 5 % of measured', Math.abs(result.found.predicted_over_measured - 1) < 0.05);
@@ -133,7 +133,9 @@ async function main() {
   }
 
   if (wanted.has('checkpointing')) {
-    const it = run('checkpointing', { batch_size: 'auto', gradient_checkpointing: true, max_steps: 3 });
+    const it = run('checkpointing', {
+      ...{ batch_size: 'auto', gradient_checkpointing: true, target_memory: cuda ? 0.2 : 0.8, max_steps: 3 },
+    });
     const { code, seconds } = await it.start();
     const { batch } = it.metrics();
     result.checkpointing = { ...report(batch), seconds };

@@ -23,6 +23,8 @@ export class TorchError extends Error {
 
   /** True when the device ran out of memory (the batch-size search backs off on this). */
   get outOfMemory(): boolean {
-    return /out of (?:host )?memory|can't allocate memory|not enough memory/i.test(this.message);
+    return /out of (?:host )?memory|can't allocate memory|not enough memory|STATUS_ALLOC_FAILED/i.test(
+      this.message,
+    );
   }
 }
