@@ -1,6 +1,6 @@
 // @latentwire/torch native bridge: the only translation unit (torch headers cost ~15 s each time they are parsed).
 // Exports are documented where they are defined: handles.h, lists.h, tape.h, graph.h, dispatch.h, autograd.h, tensor_io.h, device.h,
-// recompute.h, digest.h, save.h, signals.h, capture.h.
+// recompute.h, digest.h, save.h, signals.h, capture.h, process_group.h.
 #include "autograd.h"
 #include "capture.h"
 #include "device.h"
@@ -11,6 +11,7 @@
 #include "graph.h"
 #include "handles.h"
 #include "lists.h"
+#include "process_group.h"
 #include "save.h"
 #include "signals.h"
 #include "tensor_io.h"
@@ -86,6 +87,7 @@ napi_value init(napi_env env, napi_value exports) {
 
   define(env, exports, "watchSignals", guarded<watch_signals>);
   define(env, exports, "unwatchSignals", guarded<unwatch_signals>);
+  define(env, exports, "signalWhenParentEnds", guarded<signal_when_parent_ends>);
   define(env, exports, "receivedSignal", guarded<received_signal>);
   define(env, exports, "signalTimes", guarded<signal_times>);
   define(env, exports, "signalCount", guarded<signal_count>);
@@ -101,6 +103,20 @@ napi_value init(napi_env env, napi_value exports) {
   define(env, exports, "walkEnd", guarded<walk_end>);
   define(env, exports, "launch", guarded<launch>);
   define(env, exports, "forgetStep", guarded<forget_step>);
+
+  define(env, exports, "distributedBackends", guarded<distributed_backends>);
+#ifdef LATENTWIRE_DISTRIBUTED
+  define(env, exports, "storeOpen", guarded<store_open>);
+  define(env, exports, "storeSet", guarded<store_set>);
+  define(env, exports, "storeHas", guarded<store_has>);
+  define(env, exports, "storeGet", guarded<store_get>);
+  define(env, exports, "storeClose", guarded<store_close>);
+  define(env, exports, "groupOpen", guarded<group_open>);
+  define(env, exports, "allReduce", guarded<untaped<all_reduce>>);
+  define(env, exports, "isReduced", guarded<untaped<is_reduced>>);
+  define(env, exports, "broadcast", guarded<untaped<broadcast>>);
+  define(env, exports, "groupClose", guarded<group_close>);
+#endif
 
   define(env, exports, "torchVersion", guarded<torch_version>);
   define(env, exports, "cudaDeviceCount", guarded<cuda_device_count>);

@@ -9,6 +9,10 @@
 #include <csignal>
 #include <ctime>
 
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
 #include <atomic>
 
 namespace latentwire {
@@ -95,6 +99,15 @@ inline napi_value unwatch_signals(napi_env env, const Arguments&) {
     signal_record.counts[number].store(0);
   }
   signal_record.first.store(0);
+  return undefined(env);
+}
+
+/// signalWhenParentEnds(number): this process gets the signal when the one that started it ends, however it ends. Linux
+/// only; elsewhere nothing happens.
+inline napi_value signal_when_parent_ends(napi_env env, const Arguments& args) {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, static_cast<unsigned long>(get_int(env, args[0], "signal")));
+#endif
   return undefined(env);
 }
 

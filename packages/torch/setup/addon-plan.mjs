@@ -15,6 +15,7 @@ import { cxx11Abi, cxxStandard } from './torch-package.mjs';
  * @typedef {object} Plan
  * @property {string} source     the single translation unit
  * @property {string[]} flags    everything but input and output
+ * @property {string[]} optional  flags of process groups, which not every torch has: without them the rest still works
  * @property {boolean} cuda         linked with the CUDA libraries
  * @property {boolean} cudaHeaders  LATENTWIRE_CUDA is defined: code that needs CUDA's headers is compiled
  * @property {string} sourceKey  hash of sources and torch, without compiler and flags
@@ -52,6 +53,7 @@ export function planBuild(packageRoot, torch, env) {
     '-lc10',
     ...(cuda ? ['-ltorch_cuda', '-lc10_cuda'] : []),
   ];
+  const optional = processGroups(native, torch, headers, env);
   const hash = createHash('sha256');
   for (const file of nativeSources(native)) {
     hash
@@ -62,7 +64,32 @@ export function planBuild(packageRoot, torch, env) {
   // A torch rebuilt in place keeps its path and version: its library's size and time tell it apart.
   const { size, mtimeMs } = statSync(join(lib, 'libtorch_cpu.so'));
   hash.update([torch.version, torch.path, size, mtimeMs, cuda].join('\0'));
-  return { source, flags, cuda, cudaHeaders: headers.length > 0, sourceKey: hash.digest('hex').slice(0, 16) };
+  return {
+    ...{ source, flags, optional, cuda, cudaHeaders: headers.length > 0 },
+    sourceKey: hash.digest('hex').slice(0, 16),
+  };
+}
+
+/**
+ * Flags for libtorch's process groups: Gloo where its class is declared, NCCL where NCCL's header is there too.
+ * @param {string} native
+ * @param {Torch} torch
+ * @param {string[]} cudaHeaders
+ * @param {Env} env  LATENTWIRE_NCCL=0 leaves NCCL out
+ * @returns {string[]}
+ */
+function processGroups(native, torch, cudaHeaders, env) {
+  const declared = join(torch.path, 'include/torch/csrc/distributed/c10d');
+  const flags = [];
+  if (existsSync(join(declared, 'ProcessGroupGloo.hpp'))) {
+    flags.push('-DLATENTWIRE_GLOO=1', '-DUSE_C10D_GLOO', '-idirafter', join(native, 'gloo_declarations'));
+  }
+  const nccl = [...cudaHeaders, '/usr/include'].some((folder) => existsSync(join(folder, 'nccl.h')));
+  if (cudaHeaders.length > 0 && nccl && env.LATENTWIRE_NCCL !== '0') {
+    flags.push('-DLATENTWIRE_NCCL=1', '-DUSE_C10D_NCCL');
+  }
+  // Bound when the addon is loaded: a torch that was built without one of them shows it then, not in the first training.
+  return flags.length > 0 ? [...flags, '-Wl,-z,now'] : [];
 }
 
 /**

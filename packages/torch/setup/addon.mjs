@@ -75,7 +75,9 @@ function cudaNote({ cuda, cudaHeaders }) {
  * @returns {AddonRecord}
  */
 function recordOf(plan, compiler, torch, cache) {
-  const build = [compiler.command, ...compiler.args, compiler.version, ...plan.flags].join('\0');
+  const build = [compiler.command, ...compiler.args, compiler.version, ...plan.flags, ...plan.optional].join(
+    '\0',
+  );
   const key = `${plan.sourceKey}-${createHash('sha256').update(build).digest('hex').slice(0, 12)}`;
   return {
     addon: join(cache.addon, key, ADDON),
@@ -105,22 +107,35 @@ async function compile({ plan, compiler, record, cache, env, step }) {
     );
   }, 1000);
   const output = join(making, ADDON);
-  // Libraries go behind the source: linkers resolve from left to right.
-  const result = await run(compiler.command, [...compiler.args, plan.source, ...plan.flags, '-o', output], {
-    env,
-    log,
-  }).finally(() => clearInterval(ticker));
-  if (!result.ok) throw compileError(result.output, record, compiler, log);
-  await checkLoads(output, env, log);
+  /** @param {string[]} flags */
+  const attempt = async (flags) => {
+    // Libraries go behind the source: linkers resolve from left to right.
+    const command = [...compiler.args, plan.source, ...flags, '-o', output];
+    const result = await run(compiler.command, command, { env, log });
+    if (!result.ok) throw compileError(result.output, record, compiler, log);
+    await checkLoads(output, env, log);
+  };
+  let flags = [...plan.flags, ...plan.optional];
+  let without = '';
+  try {
+    await attempt(flags).catch(async (error) => {
+      if (plan.optional.length === 0 || !(error instanceof SetupError)) throw error;
+      flags = plan.flags;
+      await attempt(flags);
+      without = `, without process groups (one GPU per training only; ${error.detail ?? error.message}; log: ${log})`;
+    });
+  } finally {
+    clearInterval(ticker);
+  }
   const { size } = statSync(output);
   const seconds = (performance.now() - started) / 1000;
   writeFileSync(
     join(making, 'build.json'),
-    `${JSON.stringify({ ...record, compiler, flags: plan.flags, seconds, bytes: size }, null, 2)}\n`,
+    `${JSON.stringify({ ...record, compiler, flags, seconds, bytes: size }, null, 2)}\n`,
   );
   rmSync(target, { recursive: true, force: true });
   renameSync(making, target);
-  return `compiled with ${compiler.version}, ${formatBytes(size)}`;
+  return `compiled with ${compiler.version}, ${formatBytes(size)}${without}`;
 }
 
 /**

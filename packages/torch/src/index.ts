@@ -4,6 +4,7 @@ export { type CapturedOutput, captureOutput } from './capture.js';
 export * as cuda from './cuda/index.js';
 export * from './device.js';
 export { digestText, fileDigest, tensorDigests } from './digest.js';
+export * as distributed from './distributed/index.js';
 export { type DType, dtypeBytes, dtypes, type FloatDType, isFloat } from './dtype.js';
 export { TorchError } from './error.js';
 export { type AddonInfo, addonInfo } from './native.js';
@@ -19,6 +20,7 @@ export {
   receivedSignal,
   signalCount,
   signalReceived,
+  signalWhenParentEnds,
   unwatchSignals,
   watchSignals,
 } from './signals.js';

@@ -94,6 +94,7 @@ export interface NativeBridge {
 
   watchSignals(numbers: readonly number[], secondStops: readonly number[]): void;
   unwatchSignals(): void;
+  signalWhenParentEnds(number: number): void;
   receivedSignal(): number;
   signalTimes(): { monotonicMs: number; wallMs: number };
   signalCount(number: number): number;
@@ -109,6 +110,18 @@ export interface NativeBridge {
   walkEnd(): boolean;
   launch(step: number, walked: boolean): void;
   forgetStep(step: number): void;
+
+  distributedBackends(): string[];
+  storeOpen(host: string, port: number, serves: boolean, timeoutMs: number): void;
+  storeSet(key: string, text: string): void;
+  storeHas(keys: readonly string[]): boolean;
+  storeGet(key: string): string;
+  storeClose(): void;
+  groupOpen(backend: string, rank: number, size: number, timeoutMs: number, host: string): void;
+  allReduce(tensor: Handle): number;
+  isReduced(ticket: number): boolean;
+  broadcast(tensor: Handle, root: number): void;
+  groupClose(): void;
 
   torchVersion(): string;
   cudaDeviceCount(): number;

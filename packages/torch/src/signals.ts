@@ -34,6 +34,11 @@ export function unwatchSignals(): void {
   native.unwatchSignals();
 }
 
+/** This process gets the signal when the one that started it ends, however that one ends. Linux only. */
+export function signalWhenParentEnds(name: NodeJS.Signals): void {
+  native.signalWhenParentEnds(numberOf(name));
+}
+
 /** Whether a watched signal came; costs some tens of nanoseconds. */
 export function signalReceived(): boolean {
   return native.receivedSignal() !== 0;

@@ -7,7 +7,8 @@ import type { RunConfig } from '../config/index.js';
 import { sharedDataFile, sharedDataHint } from '../data/index.js';
 import { LatentWireError } from '../errors.js';
 import type { CliCommand } from './command.js';
-import { commands, normalizeFlags, runCli } from './program.js';
+import { commands, runCli } from './program.js';
+import { normalizeFlags } from './settings.js';
 
 const within = temporaryFolder();
 

@@ -50,4 +50,6 @@ export interface CommandResult {
   readonly text: string;
   /** 0 by default; 1: it ran and the answer is "no" or "failed"; 85: the batch script should requeue this Slurm job. */
   readonly exitCode?: 0 | 1 | 2 | 85;
+  /** Prints nothing: another process of the same command has the result. */
+  readonly silent?: true;
 }

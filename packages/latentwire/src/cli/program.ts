@@ -17,6 +17,7 @@ import { failureOf, formatFailure } from './failure.js';
 import { figures } from './figures.js';
 import { gpu } from './gpu.js';
 import { inspect } from './inspect.js';
+import { launch } from './launch.js';
 import { logs } from './logs.js';
 import { plan } from './plan.js';
 import { pretrain } from './pretrain.js';
@@ -24,7 +25,7 @@ import { query } from './query.js';
 import { report } from './report.js';
 import { run } from './run.js';
 import { score } from './score.js';
-import { addSettings } from './settings.js';
+import { addSettings, normalizeFlags } from './settings.js';
 import { slurm } from './slurm.js';
 import { stats } from './stats.js';
 import { status } from './status.js';
@@ -36,6 +37,7 @@ import { verify } from './verify.js';
 export const commands: readonly CliCommand[] = [
   demo,
   train,
+  launch,
   evaluate,
   verify,
   drill,
@@ -82,7 +84,8 @@ export async function runCli(
     });
     await withResultOnly(json, () => program.parseAsync([...args], { from: 'user' }));
     if (outcome === undefined) return 0;
-    output.stdout(json ? `${JSON.stringify(outcome.json)}\n` : `${outcome.text.trimEnd()}\n`);
+    if (outcome.silent !== true)
+      output.stdout(json ? `${JSON.stringify(outcome.json)}\n` : `${outcome.text.trimEnd()}\n`);
     return outcome.exitCode ?? 0;
   } catch (error) {
     // commander has printed its usage errors; help and --version arrive here too.
@@ -100,17 +103,6 @@ export async function runCli(
   }
 }
 
-/** Both spellings of a flag work: `--latent_len` becomes `--latent-len`; values and what follows `--` stay. */
-export function normalizeFlags(argv: readonly string[]): string[] {
-  const end = argv.indexOf('--');
-  return argv.map((argument, index) => {
-    if (!argument.startsWith('--') || (end >= 0 && index >= end)) return argument;
-    const equals = argument.indexOf('=');
-    const name = equals < 0 ? argument : argument.slice(0, equals);
-    return name.replaceAll('_', '-') + argument.slice(name.length);
-  });
-}
-
 function createProgram(
   available: readonly CliCommand[],
   output: CliOutput,
@@ -122,6 +114,7 @@ function createProgram(
     .version(packageVersion())
     .configureOutput({ writeOut: output.stdout, writeErr: output.stderr })
     .showSuggestionAfterError()
+    .enablePositionalOptions()
     .exitOverride();
   for (const definition of available) addCommand(program, definition, output, done);
   return program;

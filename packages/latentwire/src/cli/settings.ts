@@ -18,6 +18,17 @@ export interface SettingFlags {
   configFile: string | undefined;
 }
 
+/** Both spellings of a flag work: `--latent_len` becomes `--latent-len`; values and what follows `--` stay. */
+export function normalizeFlags(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  return argv.map((argument, index) => {
+    if (!argument.startsWith('--') || (end >= 0 && index >= end)) return argument;
+    const equals = argument.indexOf('=');
+    const name = equals < 0 ? argument : argument.slice(0, equals);
+    return name.replaceAll('_', '-') + argument.slice(name.length);
+  });
+}
+
 /** Adds --config, --set and one flag per setting of `groups` to `command`. */
 export function addSettings(command: Command, groups: 'all' | readonly (keyof RunConfig)[]): SettingFlags {
   const flags: SettingFlags = { assignments: [], configFile: undefined };

@@ -11,6 +11,13 @@ export const train: CliCommand = {
   async run({ config, logger }) {
     const settings = config();
     const directory = path.resolve(settings.run.save_dir);
+    if (Number(process.env.RANK ?? process.env.SLURM_PROCID ?? 0) > 0) {
+      const { follow, placeOf } = await import('../training/index.js');
+      if ((placeOf()?.rank ?? 0) > 0) {
+        const report = await follow(settings, { logger });
+        return { json: { ...report }, text: '', silent: true };
+      }
+    }
     return inSlurmJob({
       ...{ directories: [directory], record: path.join(directory, 'logs', 'slurm.jsonl'), logger },
       async work(stopNotice) {

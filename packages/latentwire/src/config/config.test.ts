@@ -148,6 +148,7 @@ describe('the public surface', () => {
         "system.device | --device | text = "auto"",
         "system.disable_gpu_monitor | --disable-gpu-monitor | toggle = false",
         "system.disable_graphs | --disable-graphs | toggle = false",
+        "system.rank_timeout | --rank-timeout | number = 600",
         "system.deterministic | --deterministic | toggle = false",
         "run.seed | --seed | integer = 42",
         "run.save_dir | --save-dir | text = "runs/latentwire"",

@@ -436,6 +436,10 @@ export const runConfigSchema = z.strictObject({
       operational: true,
     }),
     disable_graphs: toggle('issue every CUDA kernel on its own instead of launching captured steps'),
+    rank_timeout: number(
+      'seconds that the processes of one training wait for each other within a step, before that counts as a failure',
+      { above: 0, default: 600, operational: true },
+    ),
     deterministic: toggle('bit-reproducible CUDA kernels only; exact resume on a GPU needs them', {
       operational: true,
     }),

@@ -11,6 +11,7 @@ export {
   type LocalExecutorOptions,
 } from './execution/local-executor.js';
 export { type PlanOutcome, type RunPlanOptions, runPlan } from './execution/run-plan.js';
+export * from './launch/index.js';
 export {
   type CellEstimate,
   estimatePlan,

@@ -11,6 +11,7 @@ import { stepDraws } from './draws.js';
 import type { MicroBatch, ReaderCounts, StepShape } from './micro-batch.js';
 import type { ComposableData, ComposableReader } from './prepare.js';
 import { composeStep } from './step-batches.js';
+import type { Shard } from './team/shard.js';
 
 interface SharedReader {
   readonly head: Int32Array;
@@ -32,6 +33,7 @@ export interface ComposerData {
   /** Seed of the run. */
   readonly seed: string;
   readonly multiples: ShapeMultiples;
+  readonly shard?: Shard | undefined;
 }
 
 export interface ComposeRequest {
@@ -52,7 +54,7 @@ export interface ComposedStep {
 /** Token ids into shared memory. */
 export function shareData(
   data: ComposableData,
-  rest: Pick<ComposerData, 'layout' | 'settings' | 'seed' | 'multiples'>,
+  rest: Pick<ComposerData, 'layout' | 'settings' | 'seed' | 'multiples' | 'shard'>,
 ): ComposerData {
   const share = (lists: readonly (Int32Array | null)[] | null) => (lists === null ? null : shareLists(lists));
   return {
@@ -101,6 +103,7 @@ export function createComposer(shared: ComposerData): Composer<ComposeRequest, C
       readOnce: shared.settings.data.questions_together,
       readingWindow: (example, length) => draws.readingWindow(at, example, length),
       multiples: shared.multiples,
+      shard: shared.shard,
     });
     return {
       stage,

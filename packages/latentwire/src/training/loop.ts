@@ -5,11 +5,13 @@
 import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
 import { BatchPlan } from '../data/index.js';
+import { LatentWireError } from '../errors.js';
 import { Interrupted, type Interruption, type Logger, Progress, type Run } from '../telemetry/index.js';
 import { accumulationOf, type BatchPolicy, microBatchesOf } from './batch-size/index.js';
 import {
   CheckpointSaver,
   type CheckpointState,
+  checkpointTensors,
   liveDigests,
   type OpenedCheckpoint,
   type RunIdentity,
@@ -24,6 +26,7 @@ import { expanded, type Stage, stageAt, stagePlan } from './stages.js';
 import { issueStep } from './step.js';
 import { type LauncherOptions, StepLauncher } from './step-launcher.js';
 import { StepLoader } from './step-loader.js';
+import { Agreement, GradientSum, type Team } from './team/index.js';
 
 export interface LoopResult {
   readonly steps: number;
@@ -35,15 +38,19 @@ export interface LoopResult {
 }
 
 export interface LoopOptions {
-  readonly run: Run;
   readonly logger: Logger;
   readonly interruption: Interruption;
-  readonly identity: RunIdentity;
+  /** Who writes; null in all processes of a team but the first. */
+  readonly writer: { readonly run: Run; readonly identity: RunIdentity } | null;
+  /** The processes that train together; null: this one alone. */
+  readonly team: Team | null;
   /** How many examples a step and a micro-batch have. */
   readonly policy: BatchPolicy;
-  /** Default: where it pays. */
+  /** Which steps become recordings. Default: where it pays. */
   readonly records?: LauncherOptions['records'];
-  /** Where to go on from; undefined: at the first step. */
+  /** State to go on from; undefined: at the first step. */
+  readonly from: CheckpointState | undefined;
+  /** The checkpoint of that state; in a team rank 0 alone reads it. */
   readonly resume: OpenedCheckpoint | undefined;
   /** Read the numbers of a step when the next one was issued, so that a device never waits for the host. Default: on a GPU. */
   readonly readLate?: boolean;
@@ -73,10 +80,21 @@ export async function trainLoop(
   data: PreparedData,
   options: LoopOptions,
 ): Promise<LoopResult> {
+  try {
+    const result = await steps(session, data, options);
+    options.team?.disconnect();
+    return result;
+  } catch (error) {
+    if (error instanceof Interrupted) options.team?.disconnect();
+    throw error;
+  }
+}
+
+async function steps(session: Session, data: PreparedData, options: LoopOptions): Promise<LoopResult> {
   const { config, wire } = session;
-  const { run, logger, interruption, resume } = options;
+  const { writer, logger, interruption, team, policy, resume, from: before } = options;
+  const run = writer?.run;
   const { epochs, max_steps, max_minutes } = config.training;
-  const { policy } = options;
   const plan = new BatchPlan({
     lengths: data.contexts.map((ids) => ids.length),
     batchSize: policy.planned,
@@ -106,6 +124,7 @@ export async function trainLoop(
     restore(resume, trained);
     logger.info('going on', { step: resume.state.step, of: totalSteps, checkpoint: resume.file.path });
   }
+  team?.takeFromLead_(checkpointTensors(trained).values());
   if (max_minutes !== null) {
     logger.warn(
       '--max-minutes ties the schedule to the clock: an interrupted run is not byte-exact, only equal in plan',
@@ -115,10 +134,10 @@ export async function trainLoop(
     steps: totalSteps,
     steps_per_epoch: stepsPerEpoch,
     examples: data.examples.length,
+    ...(team !== null && { processes: team.size, examples_per_step: policy.planned * policy.perStep }),
   });
 
   const start = performance.now();
-  const before = resume?.state;
   let step = before?.step ?? 0;
   let samples = before?.samples ?? 0;
   let loss = before?.last_loss ?? null;
@@ -156,7 +175,7 @@ export async function trainLoop(
     elapsed_seconds: elapsed(),
     last_loss: loss,
     best,
-    attempt: run.attempt,
+    attempt: run?.attempt ?? 0,
     digests: null,
   });
   const withDigests = (changes: Partial<CheckpointState> = {}): CheckpointState => {
@@ -164,37 +183,49 @@ export async function trainLoop(
     return { ...state(), digests: { weights, optimizer: moments, cursor }, ...changes };
   };
 
-  const saver = new CheckpointSaver({
-    run,
-    identity: options.identity,
-    trained,
-    logger,
-    interruption,
-    intervalSeconds: config.checkpoint.interval,
-    ...(options.fault && { fault: options.fault }),
-  });
-  saver.requireSpace(state());
-  run.beginSteps(step);
-  const progress = new Progress({ total: totalSteps });
+  const saver =
+    writer === null
+      ? null
+      : new CheckpointSaver({
+          ...writer,
+          ...{ trained, logger, interruption, intervalSeconds: config.checkpoint.interval },
+          ...(options.fault && { fault: options.fault }),
+        });
+  const requireSpace = (): void => saver?.requireSpace(state());
+  await (team === null ? requireSpace() : team.phase('ready to train', requireSpace));
+  run?.beginSteps(step);
+  const progress = new Progress({ total: totalSteps, ...(run === undefined && { sink: { write() {} } }) });
   const timer = new MicroBatchTimer();
   const onMicroBatch = (left: number): void => {
     timer.mark();
-    if (!interruption.requested()) return;
+    // In a team all finish the step, so that all stop after the same one.
+    if (saver === null || team !== null || !interruption.requested()) return;
     const needed = timer.secondsFor(left) + 2 * saver.estimateSeconds(state());
     if (needed > interruption.secondsLeft()) throw new AbandonedStep();
   };
 
   // With a time limit the schedule follows whichever ends first, so that the rate has decayed when time is up.
-  const timeShare = (): number => (max_minutes === null ? 0 : elapsed() / (max_minutes * 60));
+  const timeSpent = (): number => (max_minutes === null ? 0 : elapsed() / (max_minutes * 60));
+  // The clock of a team is that of rank 0.
+  const agreement = new Agreement(late, (before?.elapsed_seconds ?? 0) / ((max_minutes ?? Infinity) * 60));
+  const timeShare = (): number => (team === null ? timeSpent() : agreement.clock(step));
   const positionOf = (at: number): number => Math.max(at, Math.floor(totalSteps * timeShare()));
 
+  const gradients = team === null ? null : new GradientSum(wire.parameters(), wire.encoder.device, team);
+  const shared = team &&
+    gradients && {
+      ...{ shard: team, gradients },
+      numbers: () => ({ stop: team.asked ? 1 : 0, clock: team.leads ? timeSpent() : 0 }),
+    };
   using launcher = StepLauncher.forRun(wire, {
     disabled: config.system.disable_graphs,
     records: options.records ?? 'where it pays',
+    gather: gradients ?? undefined,
   });
   const loader = StepLoader.forRun({
     ...{ config, data, draws, root: session.root, layout: wire.layout },
     multiples: launcher?.multiples ?? {},
+    shard: team ?? undefined,
     microBatches: microBatchesAt,
     stage: (at) => stageOf(at, positionOf(at)),
     start: step,
@@ -202,7 +233,8 @@ export async function trainLoop(
   });
   try {
     while (step < totalSteps && timeShare() < 1) {
-      stopWhenAsked();
+      if (agreement.stops(step)) await team?.meet('asked to stop', null);
+      if (interruption.requested()) await saveAndStop();
       const began = performance.now();
       const position = positionOf(step);
       const factor = t.optim.learningRateFactor(schedule, position);
@@ -226,7 +258,8 @@ export async function trainLoop(
         launcher,
         ...(composed && { composed }),
         onMicroBatch,
-        beforeUpdate: () => saver.beforeUpdate(),
+        beforeUpdate: () => saver?.beforeUpdate(),
+        ...(shared && { shared }),
       });
       readNumbers();
       step++;
@@ -242,7 +275,8 @@ export async function trainLoop(
         lastRead = now;
         loss = result.loss;
         if (Number.isFinite(loss) && (best === null || loss < best.loss)) best = { loss, step: at };
-        run.appendStep({
+        if (result.agreed !== null) agreement.hear(at, result.agreed);
+        run?.appendStep({
           step: at,
           epoch: cursor.epoch,
           stage: stage.name,
@@ -264,19 +298,21 @@ export async function trainLoop(
       // Digests are of the weights as they are now.
       if (!late || digested) readNumbers();
       timer.pause();
-      saver.afterStep(() => {
+      saver?.afterStep(() => {
         readNumbers();
         return state();
       });
-      run.renewLock();
-      if (step % 100 === 0) run.setRunning('train', step);
+      run?.renewLock();
+      if (step % 100 === 0) run?.setRunning('train', step);
     }
     readNumbers();
     progress.finish();
     if (launcher !== null) logger.info('captured steps', { ...launcher.steps.counts });
     const trainedSeconds = (performance.now() - start) / 1000;
     logger.info('trained', { step, seconds: trainedSeconds, data_wait: dataSeconds / trainedSeconds });
-    saveLast(saver, withDigests({ finished: true }));
+    const last = withDigests({ finished: true });
+    await requireSameState(last);
+    if (saver !== null) saveLast(saver, last);
     return resultOf(state());
   } catch (error) {
     if (error instanceof AbandonedStep) readNumbers();
@@ -284,24 +320,41 @@ export async function trainLoop(
     if (!(error instanceof AbandonedStep)) throw error;
     t.zeroGrad(wire.parameters());
     logger.info('dropped the gradients of a step that cannot end in time', { step: step + 1 });
-    return saveAndStop();
+    // Awaited here: what is freed below is saved first.
+    return await saveAndStop();
   } finally {
     await loader?.close();
-    saver.finish();
+    saver?.finish();
+    gradients?.[Symbol.dispose]();
     optimizer.adamw.dispose();
   }
 
-  function stopWhenAsked(): void {
-    if (interruption.requested()) saveAndStop();
-  }
-
-  function saveAndStop(): never {
+  async function saveAndStop(): Promise<never> {
     readNumbers();
     progress.finish();
-    logger.info('asked to stop', { signal: interruption.signal, seconds_left: interruption.secondsLeft() });
+    logger.info('asked to stop', {
+      step,
+      signal: interruption.signal,
+      seconds_left: interruption.secondsLeft(),
+    });
     // A run that did nothing since its checkpoint has nothing to save.
-    if (step > (before?.step ?? -1) && saver.savedStep !== step) saver.saveNow(withDigests());
+    if (step > (before?.step ?? -1) && (team !== null || saver?.savedStep !== step)) {
+      const now = withDigests();
+      await requireSameState(now);
+      if (saver?.savedStep !== step) saver?.saveNow(now);
+    }
     throw new Interrupted(interruption.signal!);
+  }
+
+  /** What rank 0 saves is what every rank has. */
+  async function requireSameState({ step, digests }: CheckpointState): Promise<void> {
+    const all = (await team?.meet('state', { step, ...digests })) ?? [];
+    const other = all.findIndex((one) => JSON.stringify(one) !== JSON.stringify(all[0]));
+    if (other < 0) return;
+    throw new LatentWireError(
+      `expected every rank to have the state of rank 0 (step ${all[0]!.step}), rank ${other} has another (step ${all[other]!.step})`,
+      { code: 'internal', hint: 'nothing was saved; --auto-resume goes on from the checkpoint before' },
+    );
   }
 }
 

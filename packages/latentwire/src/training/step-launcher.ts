@@ -6,6 +6,7 @@
 import * as t from '@latentwire/torch';
 import type { LatentWire, ShapeMultiples } from '../wire/index.js';
 import type { TermSums } from './micro-batch-loss.js';
+import type { GradientSum } from './team/gradient-sum.js';
 
 /** Sums of the terms of one step, all 0. */
 export function zeroSums(device: t.Device): TermSums {
@@ -27,12 +28,15 @@ const NEWEST = 0.2;
 export interface LauncherOptions {
   /** Which steps become recordings; `at once`: every one from its second run on. Default: where it pays. */
   readonly records?: 'where it pays' | 'at once' | 'never';
+  /** Where gradients and sums are gathered when several processes train; default: each in a tensor of its own. */
+  readonly gather?: GradientSum | undefined;
 }
 
 export class StepLauncher implements Disposable {
   readonly steps: t.cuda.RecordedSteps;
   readonly multiples: ShapeMultiples;
   readonly #sums: TermSums;
+  readonly #owned: boolean;
   /** Running mean of that share. */
   #waiting = 0;
   #plainBefore = 0;
@@ -60,9 +64,15 @@ export class StepLauncher implements Disposable {
       pays: () => records === 'at once' || (records !== 'never' && this.#waiting < DEVICE_BOUND),
     });
     this.multiples = options.multiples ?? MULTIPLES;
-    this.#sums = zeroSums(wire.encoder.device);
-    for (const sum of Object.values(this.#sums)) t.keep(sum);
-    t.optim.allocateGradients(wire.parameters());
+    this.#owned = options.gather === undefined;
+    if (options.gather === undefined) {
+      this.#sums = zeroSums(wire.encoder.device);
+      for (const sum of Object.values(this.#sums)) t.keep(sum);
+      t.optim.allocateGradients(wire.parameters());
+    } else {
+      this.#sums = options.gather.sums;
+      options.gather.attach();
+    }
   }
 
   /** Begins a step: its sums, set to 0. */
@@ -98,6 +108,6 @@ export class StepLauncher implements Disposable {
 
   [Symbol.dispose](): void {
     this.steps.dispose();
-    for (const sum of Object.values(this.#sums)) sum.dispose();
+    if (this.#owned) for (const sum of Object.values(this.#sums)) sum.dispose();
   }
 }

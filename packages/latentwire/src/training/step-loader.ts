@@ -11,6 +11,7 @@ import type { StepDraws } from './draws.js';
 import type { StepShape } from './micro-batch.js';
 import type { PreparedData } from './prepare.js';
 import type { StepBatches } from './step-batches.js';
+import type { Shard } from './team/shard.js';
 
 export interface StepLoaderOptions {
   readonly config: RunConfig;
@@ -19,6 +20,7 @@ export interface StepLoaderOptions {
   readonly root: random.RandomRoot;
   readonly draws: StepDraws;
   readonly multiples: ShapeMultiples;
+  readonly shard?: Shard | undefined;
   /** Example indices of a step's micro-batches. */
   readonly microBatches: (step: number) => readonly (readonly number[])[];
   /** Stage of a step, as far as it is known before its time. */
@@ -41,7 +43,7 @@ export class StepLoader {
 
   constructor(options: StepLoaderOptions) {
     this.#options = options;
-    const { data, layout, config, root, multiples, start, end } = options;
+    const { data, layout, config, root, multiples, shard, start, end } = options;
     const { slots, ratio, privateLen, readers } = layout;
     this.#loader = new BatchLoader({
       module: new URL('./batch-composer.js', import.meta.url),
@@ -50,6 +52,7 @@ export class StepLoader {
         settings: { training: config.training, objective: config.objective, data: config.data },
         seed: root.seed,
         multiples,
+        shard,
       }),
       request: (step) => {
         const { expansion, weights, rounded } = options.stage(step);

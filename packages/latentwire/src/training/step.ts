@@ -9,6 +9,8 @@ import type { PreparedData } from './prepare.js';
 import type { Stage, StageWeights } from './stages.js';
 import { composeStep, type StepBatches } from './step-batches.js';
 import { type StepLauncher, zeroSums } from './step-launcher.js';
+import { type GradientSum, numbersFrom, type StepNumbers } from './team/gradient-sum.js';
+import type { Shard } from './team/shard.js';
 
 /** Every term of a step, unweighted; null when it was not computed. */
 export interface StepTerms {
@@ -34,6 +36,8 @@ export interface StepResult {
   readonly targetTokens: number;
   /** Tokens through encoder and readers, padding not counted. */
   readonly tokens: number;
+  /** Sums over the processes that train together; null for one alone. */
+  readonly agreed: StepNumbers | null;
 }
 
 export interface StepOptions {
@@ -49,6 +53,8 @@ export interface StepOptions {
   readonly launcher?: StepLauncher | null;
   /** The batches of this step when they were composed ahead (`StepLoader`); default: they are composed here. */
   readonly composed?: StepBatches;
+  /** Several processes: this one's part of the micro-batches, and how they add up. Default: it trains alone. */
+  readonly shared?: SharedStep | undefined;
   /** Whether an example's context is continued from its first part in this step; default: none is. */
   readonly continues?: (example: number) => boolean;
   /** Whether a text that several examples of a micro-batch share is repeated or continued once; default: for each. */
@@ -61,13 +67,20 @@ export interface StepOptions {
   readonly beforeUpdate?: () => void;
 }
 
+export interface SharedStep {
+  readonly shard: Shard;
+  readonly gradients: GradientSum;
+  /** Asked when this process's own gradients are there. */
+  readonly numbers: () => Omit<StepNumbers, 'tokens'>;
+}
+
 /** A step that was issued; the device may still be at work on it. */
-export interface IssuedStep extends Pick<StepResult, 'examples' | 'targetTokens' | 'tokens'> {
+export interface IssuedStep extends Pick<StepResult, 'examples' | 'targetTokens'> {
   /** Waits for the device. To be called once. */
   read(): StepResult;
 }
 
-/** @param microBatches example indices; their gradients add up to that of one big batch. */
+/** @param microBatches example indices, of all processes; their gradients add up to that of one big batch. */
 export function trainStep(
   wire: LatentWire,
   data: PreparedData,
@@ -86,7 +99,7 @@ export function issueStep(
   microBatches: readonly (readonly number[])[],
   options: StepOptions,
 ): IssuedStep {
-  const { k, stage, launcher = null } = options;
+  const { k, stage, launcher = null, shared } = options;
   const active = options.readers ?? data.readers.map((_, reader) => reader);
   const continues = options.continues ?? (() => false);
   const readingWindow = options.readingWindow ?? ((_, length) => [0, length]);
@@ -102,6 +115,7 @@ export function issueStep(
       readOnce,
       readingWindow,
       multiples,
+      shard: shared?.shard,
     });
   return t.scope(() => {
     const sums = launcher === null ? zeroSums(wire.encoder.device) : launcher.begin();
@@ -113,6 +127,7 @@ export function issueStep(
       if (launcher === null) run();
       else launcher.steps.run(batch.key, run);
     }
+    const summed = shared?.gradients.reduce(sums, { ...shared.numbers(), tokens });
     const params = wire.parameters();
     const norm = t.optim.clipGradNorm(params, options.maxGradNorm === 0 ? Infinity : options.maxGradNorm);
     options.beforeUpdate?.();
@@ -130,14 +145,17 @@ export function issueStep(
           active.length,
       0,
     );
-    const scalars = t.stack([sums.reading, sums.alignment, norm.to({ dtype: 'float32' })]);
-    const numbers = t.keep(t.cat([sums.answer, scalars]));
-    const counts = { examples: step.examples, targetTokens, tokens };
+    const whole = summed?.sums ?? sums;
+    const scalars = t.stack([whole.reading, whole.alignment, norm.to({ dtype: 'float32' })]);
+    const numbers = t.keep(t.cat([whole.answer, scalars, ...(summed === undefined ? [] : [summed.numbers])]));
+    const counts = { examples: step.examples, targetTokens };
     const read = (): StepResult => {
+      summed?.settle();
       // One copy from the device for all numbers of a step.
       const values = numbers.toArray();
       numbers.dispose();
-      return { ...termsOf(values, weights), ...counts };
+      const agreed = summed === undefined ? null : numbersFrom(values.slice(-summed.numbers.numel));
+      return { ...termsOf(values, weights), ...counts, tokens: agreed?.tokens ?? tokens, agreed };
     };
     return { ...counts, read };
   });

@@ -3,7 +3,7 @@
  * may be stopped by a signal, and the next attempt goes on there.
  */
 import * as t from '@latentwire/torch';
-import type { RunConfig } from '../config/index.js';
+import { type RunConfig, settingsHash } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
 import {
   GpuMonitor,
@@ -18,7 +18,6 @@ import {
   runLocation,
   type SignalSource,
 } from '../telemetry/index.js';
-import { encoderLimit } from '../wire/index.js';
 import { evaluateConfigured, isBaselineRun } from './baseline-run.js';
 import {
   batchPolicy,
@@ -34,14 +33,20 @@ import {
   requireSameIdentity,
   runIdentity,
 } from './checkpoint/index.js';
-import { addComparisons } from './comparisons.js';
-import { loadSplit, loggedDownloads } from './datasets.js';
 import { explained, failureStatus, interruptedStatus } from './end-state.js';
+import {
+  agreedInterruption,
+  type Beginning,
+  joinTeam,
+  type MicroBatchChoice,
+  watchStopSignals,
+} from './follow.js';
 import { type LoopResult, resultOf, trainLoop } from './loop.js';
-import { type PreparedData, prepareData, readingOptions } from './prepare.js';
 import { saveFaultsOf } from './save-faults.js';
 import { closeSession, openSession, type Session } from './session.js';
 import { startingPoint } from './starting-point.js';
+import type { Team } from './team/index.js';
+import { loadModels, loadTrainingData, prepare } from './training-data.js';
 
 export interface TrainReport {
   readonly state: 'completed';
@@ -74,13 +79,11 @@ export interface TrainIo {
   readonly saveFault?: () => t.SaveFault | undefined;
 }
 
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGUSR2'] as const;
-
 /** Trains a wire and scores it. The run directory holds everything the report says. */
 export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport | StoppedReport> {
   requireModels(config);
   return withRun(config, io, async (attempt) => {
-    const { run, logger } = attempt;
+    const { run, logger, team } = attempt;
     if (isBaselineRun(config)) {
       const metrics = await score(attempt, await attempt.open(), 0, null);
       return { steps: 0, metrics };
@@ -89,12 +92,15 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
     if (resume?.own === true && run.previous?.state === 'completed') {
       const metrics = readMetrics(run.paths.metrics);
       if (metrics !== undefined) {
+        await begin(attempt, config, 'nothing', null);
         logger.info('this run is complete: nothing is left to do', { step: resume.opened.state.step });
         return { steps: resume.opened.state.step, metrics };
       }
     }
-    const session = await attempt.open();
-    const identity = await runIdentity(session, run);
+    const finished = resume?.own === true && resume.opened.state.finished;
+    await begin(attempt, config, finished ? 'nothing' : 'train', resume?.opened.state ?? null);
+    const session = await (finished ? attempt.open() : loadModels(config, attempt));
+    const identity = await runIdentity(session, run, team?.size);
     if (resume !== undefined) {
       requireSameIdentity(resume.opened.identity, identity, {
         allowDrift: config.checkpoint.allow_drift,
@@ -102,30 +108,32 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
         file: resume.opened.file.path,
       });
     }
-    if (resume?.own === true && resume.opened.state.finished) {
+    if (finished) {
       loadWire(session.wire, run.paths);
       const result = resultOf(resume.opened.state);
       logger.info('training is finished: going on with the evaluation', { step: result.steps });
       return { steps: result.steps, metrics: await score(attempt, session, result.steps, result) };
     }
-    const prepared = await prepare(session, 'train', logger);
-    attempt.interruption.check();
-    const data = await addComparisons(session, prepared, { logger, shouldStop: attempt.shouldStop });
-    if (data === null) throw new Interrupted(attempt.interruption.signal!);
+    const data = await loadTrainingData(session, attempt);
     const { interruption } = attempt;
-    const chosen = await chooseBatchSize(session, data, {
-      ...{ run, logger, interruption, state: resume?.opened.state },
-      device: identity.facts.device!,
-    });
+    const choose = () =>
+      chooseBatchSize(session, data, {
+        ...{ run, logger, interruption, state: resume?.opened.state },
+        device: identity.facts.device!,
+      });
+    const chosen = await (team === null ? choose() : team.phase('batch size', choose));
+    const plain = chosen.record?.steps === 'plain';
+    await team?.fromLead<MicroBatchChoice>('micro-batch', { size: chosen.size, plain });
     run.setRunning('train', resume?.opened.state.step ?? 0);
     const gauge = chosen.record === null ? null : memoryGauge(session.device);
     gauge?.begin(true);
     const fault = io.saveFault ?? saveFaultsOf(process.env);
     const loop = await trainLoop(session, data, {
-      ...{ run, logger, identity, interruption },
-      policy: batchPolicy(config.training, chosen.size),
-      ...(chosen.record?.steps === 'plain' && { records: 'never' }),
-      resume: resume?.opened,
+      ...{ logger, team, writer: { run, identity } },
+      interruption: team === null ? interruption : agreedInterruption(team, config),
+      policy: batchPolicy(config.training, chosen.size, team?.size),
+      ...(plain && { records: 'never' }),
+      ...{ from: resume?.opened.state, resume: resume?.opened },
       ...(io.readLate !== undefined && { readLate: io.readLate }),
       ...(fault && { fault }),
     });
@@ -137,7 +145,7 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
 /** Scores the saved wire of a run again, with the evaluation settings of `config`. */
 export async function evaluateSaved(config: RunConfig, io: TrainIo): Promise<TrainReport | StoppedReport> {
   requireModels(config);
-  return withRun(config, { ...io, mayChange: ['evaluation'] }, async (attempt) => {
+  return withRun(config, { ...io, mayChange: ['evaluation'], alone: true }, async (attempt) => {
     const session = await attempt.open();
     const step = loadWire(session.wire, attempt.run.paths);
     io.logger.info('loaded', { checkpoint: checkpointPath(attempt.run.paths), step });
@@ -150,6 +158,7 @@ interface Attempt {
   readonly run: Run;
   readonly logger: Logger;
   readonly interruption: Interruption;
+  readonly team: Team | null;
   readonly shouldStop: () => boolean;
   /** Loads the models, once. */
   open(): Promise<Session>;
@@ -157,16 +166,22 @@ interface Attempt {
 
 async function withRun(
   config: RunConfig,
-  io: TrainIo & Pick<OpenRunOptions, 'mayChange'>,
+  io: TrainIo & Pick<OpenRunOptions, 'mayChange'> & { readonly alone?: boolean },
   body: (attempt: Attempt) => Promise<Pick<TrainReport, 'steps' | 'metrics'>>,
 ): Promise<TrainReport | StoppedReport> {
   const { root, name } = runLocation(config.run.save_dir);
   const { mayChange = [], logger } = io;
-  t.watchSignals(SIGNALS, { secondStops: ['SIGINT'] });
   const interruption = new Interruption(
     () => t.receivedSignal() ?? io.stopNotice?.(),
     config.checkpoint.grace,
   );
+  const team = io.alone === true ? null : joinTeam(config, interruption);
+  if (team?.leads === false) {
+    throw new LatentWireError(`rank ${team.rank} follows rank 0 and cannot write a run`, {
+      code: 'internal',
+    });
+  }
+  watchStopSignals();
   let run: Run | undefined;
   let session: Session | undefined;
   let monitor: GpuMonitor | undefined;
@@ -178,7 +193,7 @@ async function withRun(
     });
     const { id, paths } = run;
     const attempt: Attempt = {
-      ...{ run, logger, interruption, shouldStop: () => interruption.requested() },
+      ...{ run, logger, interruption, team, shouldStop: () => interruption.requested() },
       async open() {
         if (config.system.deterministic) t.setDeterministic(true);
         session ??= await openSession(config, logger, () => interruption.check());
@@ -194,10 +209,16 @@ async function withRun(
     if (io.figures !== undefined && !interruption.requested())
       await io.figures(paths.directory).catch(warnAboutFigures(logger));
     run.setStatus({ state: 'completed', step: steps });
+    await team?.end({ state: 'completed', steps });
     return { state: 'completed', run: id, directory: paths.directory, steps, metrics };
   } catch (error) {
+    if (!(error instanceof Interrupted)) team?.fail(error);
     if (run === undefined) throw error;
-    if (error instanceof Interrupted) return stopped(run, error.signal, config, logger);
+    if (error instanceof Interrupted) {
+      const report = stopped(run, error.signal, config, logger);
+      await team?.end(report);
+      return report;
+    }
     const failure = explained(error, config);
     try {
       run.setStatus(failureStatus(failure, lastStep(run)));
@@ -213,24 +234,15 @@ async function withRun(
   }
 }
 
-async function prepare(session: Session, split: 'train' | 'dev', logger: Logger): Promise<PreparedData> {
-  const { config } = session;
-  const examples = await loadSplit(config, split, session.root, loggedDownloads(logger));
-  const data = await prepareData(examples, {
-    encoderTokenizer: session.encoderTokenizer,
-    readers: session.readers,
-    encode: config.encoder.encode,
-    maxContextTokens: encoderLimit(config.encoder),
-    maxAnswerTokens: split === 'train' ? config.objective.max_answer_tokens : null,
-    ...(split === 'train' ? readingOptions(session) : { reconstruction: false }),
-  });
-  logger.info(`tokenised ${split}`, { examples: examples.length });
-  if (data.truncatedContexts > 0) {
-    logger.warn(
-      `${data.truncatedContexts} contexts were cut at ${encoderLimit(config.encoder)} encoder tokens; questions are whole`,
-    );
-  }
-  return data;
+/** Tells the other processes of a team what there is to do. */
+async function begin(
+  { run, team }: Attempt,
+  config: RunConfig,
+  work: Beginning['work'],
+  from: Beginning['from'],
+): Promise<void> {
+  const settings = settingsHash(config);
+  await team?.fromLead<Beginning>('beginning', { settings, work, from, logs: run.paths.logs });
 }
 
 async function score(

@@ -33,6 +33,8 @@ export interface LocalExecutorOptions {
 }
 
 const POLL_MS = 250;
+/** A runner may be one of several tasks of a job; its cells are not. */
+const ALONE = { WORLD_SIZE: '1', RANK: '0', LOCAL_RANK: '0' };
 
 export class LocalExecutor implements Executor {
   readonly name = 'local';
@@ -70,6 +72,7 @@ export class LocalExecutor implements Executor {
       mkdirSync(files.folder, { recursive: true });
       writeJsonAtomic(files.config, { ...cell.config });
       child = this.#spawn(this.#command(cell, files), files, {
+        ...ALONE,
         OMP_NUM_THREADS: String(cell.resources.cpus),
         ...(this.#gpus.length > 0 && { CUDA_VISIBLE_DEVICES: held.map(({ gpu }) => gpu).join(',') }),
       });

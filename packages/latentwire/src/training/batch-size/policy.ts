@@ -6,25 +6,34 @@ import type { RunConfig } from '../../config/index.js';
 import type { CheckpointState } from '../checkpoint/index.js';
 
 export interface BatchPolicy {
-  /** Most examples of a micro-batch. */
+  /** Most examples of a micro-batch of one process. */
   readonly microBatch: number;
   /** Examples of a batch of the plan of an epoch. */
   readonly planned: number;
   /** Batches of that plan per optimiser step. */
   readonly perStep: number;
+  /** Processes that compute a micro-batch together, each its part. */
+  readonly processes: number;
 }
 
 export function batchPolicy(
   { grad_accum, effective_batch }: Pick<RunConfig['training'], 'grad_accum' | 'effective_batch'>,
   microBatch: number,
+  processes = 1,
 ): BatchPolicy {
-  if (effective_batch === null) return { microBatch, planned: microBatch, perStep: grad_accum };
-  return { microBatch: Math.min(microBatch, effective_batch), planned: effective_batch, perStep: 1 };
+  if (effective_batch === null) {
+    return { microBatch, planned: microBatch * processes, perStep: grad_accum, processes };
+  }
+  const share = Math.ceil(effective_batch / processes);
+  return { microBatch: Math.min(microBatch, share), planned: effective_batch, perStep: 1, processes };
 }
 
 /** A batch of the plan in equal parts, as few as the policy allows; they differ by one example at most. */
-export function microBatchesOf(planned: readonly number[], { microBatch }: BatchPolicy): number[][] {
-  const parts = Math.ceil(planned.length / microBatch);
+export function microBatchesOf(
+  planned: readonly number[],
+  { microBatch, processes }: BatchPolicy,
+): number[][] {
+  const parts = Math.ceil(planned.length / (microBatch * processes));
   const at = (part: number): number => Math.floor((part * planned.length) / parts);
   return Array.from({ length: parts }, (_, part) => planned.slice(at(part), at(part + 1)));
 }
@@ -34,7 +43,9 @@ export function accumulationOf({
   microBatch,
   planned,
   perStep,
+  processes,
 }: BatchPolicy): CheckpointState['accumulation'] {
-  if (planned === microBatch) return { batch_size: microBatch, grad_accum: perStep };
-  return { batch_size: microBatch, grad_accum: Math.ceil(planned / microBatch), effective_batch: planned };
+  const together = microBatch * processes;
+  if (planned === together) return { batch_size: microBatch, grad_accum: perStep };
+  return { batch_size: microBatch, grad_accum: Math.ceil(planned / together), effective_batch: planned };
 }

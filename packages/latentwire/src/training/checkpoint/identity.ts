@@ -21,8 +21,15 @@ export interface RunIdentity {
   readonly facts: Readonly<Record<string, string>>;
 }
 
-/** Reads weights and data files once. */
-export async function runIdentity(session: Session, run: Pick<Run, 'environment'>): Promise<RunIdentity> {
+/**
+ * Reads weights and data files once.
+ * @param processes that train together: each adds its part of a batch up by itself
+ */
+export async function runIdentity(
+  session: Session,
+  run: Pick<Run, 'environment'>,
+  processes = 1,
+): Promise<RunIdentity> {
   const { config, device, readers, encoderTokenizer } = session;
   const facts: Record<string, string> = {};
   for (const [i, reader] of readers.entries()) {
@@ -37,8 +44,14 @@ export async function runIdentity(session: Session, run: Pick<Run, 'environment'
   // The order in which a sum is split over threads changes its last bits.
   if (device === 'cpu') facts['CPU threads'] = String(t.getNumThreads());
   facts['torch version'] = t.torchVersion();
+  // Left out for one, so that checkpoints from before there were several stay what they are.
+  if (processes > 1) facts[PROCESSES] = String(processes);
   return { config, facts };
 }
+
+const PROCESSES = 'number of processes';
+const factOf = ({ facts }: RunIdentity, name: string): string =>
+  facts[name] ?? (name === PROCESSES ? '1' : 'absent');
 
 /** In words, what differs; empty when nothing does. */
 export function identityDifferences(before: RunIdentity, now: RunIdentity): string[] {
@@ -48,8 +61,8 @@ export function identityDifferences(before: RunIdentity, now: RunIdentity): stri
   );
   const names = new Set([...Object.keys(before.facts), ...Object.keys(now.facts)]);
   const things = [...names]
-    .filter((name) => before.facts[name] !== now.facts[name])
-    .map((name) => `${name} was ${before.facts[name] ?? 'absent'}, is now ${now.facts[name] ?? 'absent'}`);
+    .filter((name) => factOf(before, name) !== factOf(now, name))
+    .map((name) => `${name} was ${factOf(before, name)}, is now ${factOf(now, name)}`);
   return [...settings, ...things];
 }
 
