@@ -1,9 +1,17 @@
 /** Runs whose batch size is found, or whose steps are cut into micro-batches: real trainings on the bundled model. */
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { TorchError } from '@latentwire/torch';
 import { describe, expect, it } from 'vitest';
 import { type RunConfigInput, runConfigSchema } from '../src/config/index.js';
-import { readDiagnostics, readMetrics, readStatus, silentLogger } from '../src/telemetry/index.js';
+import type { LatentWireError } from '../src/errors.js';
+import {
+  type Logger,
+  readDiagnostics,
+  readMetrics,
+  readStatus,
+  silentLogger,
+} from '../src/telemetry/index.js';
 import { compareRuns, type StoppedReport, type TrainReport, train } from '../src/training/index.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -14,7 +22,7 @@ const SAMPLES = 22;
 async function run(
   name: string,
   training: RunConfigInput['training'],
-  options: { readonly stopAtPoll?: number } = {},
+  options: { readonly stopAtPoll?: number; readonly logger?: Logger } = {},
 ): Promise<TrainReport | StoppedReport> {
   let polls = 0;
   const config = runConfigSchema.parse({
@@ -31,7 +39,7 @@ async function run(
     run: { save_dir: within(name) },
   });
   return train(config, {
-    logger: silentLogger,
+    logger: options.logger ?? silentLogger,
     stopNotice: () =>
       ++polls >= (options.stopAtPoll ?? Number.POSITIVE_INFINITY)
         ? { name: 'SIGTERM', monotonicMs: performance.now() }
@@ -87,6 +95,26 @@ describe('a batch size that is found', () => {
     }
     await run('interrupted', { batch_size: 'auto' });
     expect(compareRuns(within('found'), within('interrupted')).ok).toBe(true);
+  }, 60_000);
+});
+
+describe('a training that runs out of memory', () => {
+  it('ends as oom, with what to change in status and error', async () => {
+    const logger = {
+      ...silentLogger,
+      info: (message: string): void => {
+        // As it would come out of the first step.
+        if (message === 'training') throw new TorchError('CUDA out of memory. Tried to allocate 2.00 GiB');
+      },
+    };
+    const failure = await run('oom', { batch_size: 8 }, { logger }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'oom', exitCode: 1, message: expect.stringContaining('2.00 GiB') });
+    const { hint } = failure as LatentWireError;
+    expect(hint).toContain('lower --batch_size and raise --grad_accum');
+    const status = readStatus(within('oom', 'status.json'));
+    expect(status).toMatchObject({ state: 'oom', step: 0, error: { code: 'oom', hint } });
+    // Nothing of it stands in the way of the next attempt.
+    expect(await run('oom', { batch_size: 8 })).toMatchObject({ state: 'completed' });
   }, 60_000);
 });
 

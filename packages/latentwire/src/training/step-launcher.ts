@@ -42,13 +42,17 @@ export class StepLauncher implements Disposable {
   #plainBefore = 0;
   #notPlainBefore = 0;
 
+  /** Whether steps of this wire can be launched as graphs. */
+  static canLaunch(wire: LatentWire, { disabled }: { readonly disabled: boolean }): boolean {
+    return !disabled && wire.encoder.device !== 'cpu' && t.cuda.graphsAvailable();
+  }
+
   /** A launcher where graphs can be captured and are not turned off, else null. */
   static forRun(
     wire: LatentWire,
-    { disabled, ...options }: LauncherOptions & { readonly disabled: boolean },
+    options: LauncherOptions & { readonly disabled: boolean },
   ): StepLauncher | null {
-    if (disabled || wire.encoder.device === 'cpu' || !t.cuda.graphsAvailable()) return null;
-    return new StepLauncher(wire, options);
+    return StepLauncher.canLaunch(wire, options) ? new StepLauncher(wire, options) : null;
   }
 
   /** @param options.mode see `RecordedSteps` */

@@ -16,6 +16,7 @@ import {
 import type { CheckpointState } from '../checkpoint/index.js';
 import type { PreparedData } from '../prepare.js';
 import type { Session } from '../session.js';
+import { StepLauncher } from '../step-launcher.js';
 import { tryEvaluation } from './evaluation-trial.js';
 import { type MemoryGauge, memoryGauge } from './memory-gauge.js';
 import { type SearchResult, searchBatchSize } from './search.js';
@@ -126,7 +127,8 @@ async function findBatchSize(
   // The last trial: its memory stays with the allocator, in pieces of the right sizes for the training.
   if (device !== 'cpu' && result.measurements.at(-1)!.size !== result.size) trials.measure(result.size, way);
   // Recorded steps hold memory of their own. Where the device is the slower side they save nothing.
-  if (trials.canLaunch && !trials.deviceBound) {
+  const canLaunch = StepLauncher.canLaunch(session.wire, { disabled: config.system.disable_graphs });
+  if (canLaunch && !trials.deviceBound) {
     way = 'launched';
     result = search(way);
   }

@@ -1,3 +1,4 @@
+import os from 'node:os';
 import * as t from '@latentwire/torch';
 import { describe, expect, it } from 'vitest';
 import { applyAssignments } from '../../config/index.js';
@@ -55,6 +56,18 @@ describe('a trial of a batch size', () => {
     error = new Error('other');
     expect(() => trials.measure(3, 'plain')).toThrow('other');
     expect(t.liveTensors()).toBe(live);
+  });
+});
+
+describe('the gauge of the host', () => {
+  it('sees what was in use at most, and the limits of the machine', () => {
+    const gauge = memoryGauge('cpu');
+    gauge.begin();
+    const before = gauge.peak();
+    t.scope(() => t.ones([2 ** 25]));
+    expect(gauge.peak() - before).toBeGreaterThan(2 ** 26);
+    expect(gauge.capacity).toBeGreaterThan(before);
+    expect(gauge.capacity).toBeLessThanOrEqual(os.totalmem());
   });
 });
 

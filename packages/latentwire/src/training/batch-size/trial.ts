@@ -44,13 +44,6 @@ export class Trials implements Disposable {
     this.#steps = kindsOfSteps(session, data);
   }
 
-  /** Whether steps can be launched as graphs here. */
-  get canLaunch(): boolean {
-    const { disable_graphs } = this.session.config.system;
-    using launcher = StepLauncher.forRun(this.session.wire, { disabled: disable_graphs });
-    return launcher !== null;
-  }
-
   /** Most bytes in use with micro-batches of `size`, null when they do not fit. */
   measure(size: number, way: 'plain' | 'launched'): number | null {
     const { gauge } = this.options;
