@@ -8,7 +8,7 @@ const COMMON = [
   ...['--dataset', 'squad', '--samples', '87599', '--questions-together', '--encoder-max-tokens', '320'],
   ...['--latent-len', '10', '--train-expansions', '1,2,4', '--descent-levels', '8'],
   ...['--batch-size', '256', '--decoders-per-step', 'one', '--epochs', '400', '--num-workers', '4'],
-  ...['--max-answer-tokens', '24', '--digest-every', '0', '--checkpoint-interval', '100000'],
+  ...['--max-answer-tokens', '24', '--digest-every', '0', '--checkpoint-interval', '150'],
   ...['--eval-batch-size', '250', '--max-new-tokens', '24'],
 ];
 
@@ -16,7 +16,20 @@ const WIDE = ['--d-z', '256', '--wire-bits', '8', '--wire-bits-start', '0.5'];
 const SMALL = ['--d-z', '64', '--wire-bits', '4', '--wire-bits-start', '0.5'];
 const NO_KD = ['--disable-kd'];
 
+const LONG = ['--batch-size', '192', '--pretrain-share', '0.4', '--reading-share', '0.3'];
 const LATENTS = 'latent,shuffled';
+/** As long as it takes to see what takes off. */
+const SHORT = ['--batch-size', '192', '--pretrain-share', '0.5', '--reading-share', '0.3'];
+/** A run that only trains; a few questions at the end say that it can be scored. */
+const TRAINED = { questions: 100, evals: [{ label: 'trained', expansion: 4, modes: 'latent' }] };
+
+/** Scored where they are trained. */
+const COMPARED = {
+  evals: [
+    { label: '4x', expansion: 4, modes: LATENTS },
+    { label: '16x', expansion: 1, modes: LATENTS },
+  ],
+};
 const REFERENCES = 'text,token_budget,no_context,latent,shuffled';
 
 /** Scores at 4x, 8x and 16x; the last one leaves the references too. */
@@ -63,23 +76,29 @@ export const sets = {
       evals: ratios(LATENTS, LATENTS),
     }),
   ],
-  /** The result: one long arm, and arms that differ from a short one in one thing. */
+  /**
+   * The result: one long arm, scored by score.mjs, and arms that differ from `short` in one thing. Most steps with answers
+   * do not read the text: what they cost goes into more answers.
+   */
   final: [
-    arm('main', 0, 13, [...WIDE, ...NO_KD, '--pretrain-share', '0.4'], {
-      evals: [...ratios(LATENTS, `${REFERENCES},token_budget_random`), ...bits([6, 4, 3, 2])],
-    }),
-    arm('small-message', 1, 11, [...SMALL, ...NO_KD, '--pretrain-share', '0.4'], {
-      evals: [...ratios(LATENTS, LATENTS), ...bits([3, 2])],
-    }),
-    arm('short', 2, 5, [...WIDE, ...NO_KD, '--pretrain-share', '0.4']),
-    arm('short-no-pretraining', 2, 5, [...WIDE, ...NO_KD, '--pretrain-share', '0']),
-    arm('short-no-calibration', 3, 5, [
-      ...WIDE,
-      ...NO_KD,
-      '--pretrain-share',
-      '0.4',
-      '--disable-calibration',
-    ]),
-    arm('short-distilled', 3, 5, [...WIDE, '--pretrain-share', '0.4', '--kd-weight', '0.5']),
+    arm('main', 0, 8.5, [...WIDE, ...NO_KD, ...LONG], TRAINED),
+    arm('short', 0, 2.5, [...WIDE, ...NO_KD, ...SHORT], COMPARED),
+    arm('short-no-pretraining', 1, 2.5, [...WIDE, ...NO_KD, ...SHORT, '--pretrain-share', '0'], COMPARED),
+    arm('small-message', 0, 2.5, [...SMALL, ...NO_KD, ...SHORT], COMPARED),
+    arm('short-no-calibration', 1, 2.5, [...WIDE, ...NO_KD, ...SHORT, '--disable-calibration'], COMPARED),
+    arm('short-distilled', 0, 2.5, [...WIDE, ...SHORT, '--kd-weight', '0.5'], COMPARED),
+  ],
+};
+
+/** What score.mjs scores of an arm: questions on the same wire at three lengths, with the bits it was trained with and fewer. */
+export const scorings = {
+  main: [
+    { label: 'references', expansion: 1, modes: 'text,no_context' },
+    ...[4, 2, 1].map((expansion) => ({
+      label: `${16 / expansion}x`,
+      expansion,
+      modes: 'token_budget,latent,shuffled',
+    })),
+    ...bits([6, 4, 3, 2]),
   ],
 };

@@ -16,6 +16,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -102,7 +103,8 @@ function work(slot) {
       const trained = latentwire(log, [
         ...['train', ...arm.models.flatMap((name) => ['--model', models[name]])],
         ...['--encoder-id', models[o.encoder], '--train-file', o.train, '--dev-file', o.dev],
-        ...['--save-dir', directory, '--device', o.device, '--eval-samples', o.questions, '--auto-resume'],
+        ...['--save-dir', directory, '--device', o.device, '--auto-resume'],
+        ...['--eval-samples', String(arm.questions ?? o.questions)],
         ...['--max-minutes', String(arm.minutes * Number(o['minutes-factor']))],
         ...['--eval-expansion', String(first.expansion), '--eval-modes', first.modes],
         ...[...arm.flags, ...o.flags.split(' ').filter(Boolean)],
@@ -151,7 +153,7 @@ function keep(arm, evaluation, directory) {
 function summary() {
   for (const arm of arms) {
     const diagnostics = path.join(o.runs, arm.name, 'logs/diagnostics.jsonl');
-    if (!existsSync(diagnostics)) continue;
+    if (!existsSync(diagnostics) || statSync(diagnostics).size === 0) continue;
     console.log(`\n${arm.name}`);
     for (const line of stages(readFileSync(diagnostics, 'utf8'))) console.log(`  ${line}`);
     for (const evaluation of arm.evals.filter((e) => done(arm, e))) {

@@ -101,6 +101,7 @@ describe('the public surface', () => {
         "objective.manifold_warmup | --manifold-warmup | number = 0",
         "objective.alignment_weight | --alignment-weight --latent-align-weight | number = 0",
         "objective.reconstruction_weight | --reconstruction-weight | number = 0.3",
+        "objective.reading_share | --reading-share | number = 1",
         "objective.reading_tokens | --reading-tokens | integer? = null",
         "objective.reconstruction_share | --reconstruction-share | number = 1",
         "objective.pretrain_share | --pretrain-share | number = 0.45",

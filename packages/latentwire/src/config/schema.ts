@@ -249,6 +249,10 @@ export const runConfigSchema = z.strictObject({
       'weight of reading the context from its latents, beside the answer; 0: answers alone, no pretraining',
       { min: 0, default: 0.3 },
     ),
+    reading_share: number(
+      'share of the steps with answers that also read the text, drawn step by step; fewer leave time for more answers',
+      { min: 0, max: 1, default: 1 },
+    ),
     reading_tokens: optionalInteger(
       'supervised tokens of a text that is repeated or continued, a window drawn anew in each step; none: all of them',
       { min: 1, default: null },

@@ -55,4 +55,13 @@ describe('stepDraws', () => {
       expect(drawn.filter((value) => value === factor).length).toBeGreaterThan(900);
     }
   });
+
+  it('has the asked share of the steps with answers read the text too', () => {
+    expect(steps.every((step) => draws({}).reads(step))).toBe(true);
+    expect(steps.some((step) => draws({ 'objective.reading_share': 0 }).reads(step))).toBe(false);
+    const some = draws({ 'objective.reading_share': 0.25 });
+    const read = steps.filter((step) => some.reads(step));
+    expect(read.length / steps.length).toBeCloseTo(0.25, 1);
+    expect(steps.filter((step) => some.reads(step))).toEqual(read);
+  });
 });

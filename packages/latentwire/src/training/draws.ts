@@ -9,6 +9,8 @@ export interface StepDraws {
   continues(step: number, example: number): boolean;
   /** Part [start, end) of a text of `length` tokens that is supervised when it is repeated or continued. */
   readingWindow(step: number, example: number, length: number): readonly [start: number, end: number];
+  /** Whether a step with answers has the text repeated or continued too. */
+  reads(step: number): boolean;
   /** Times as many latents as the wire has that the readers of a step get. */
   expansion(step: number): number;
 }
@@ -23,6 +25,7 @@ export function stepDraws(
   const all = Array.from({ length: readers }, (_, k) => k);
   const repeated = objective.reconstruction_share;
   const window = root.stream('reading-window-of-step');
+  const beside = root.stream('reading-beside-answers');
   const finer = root.stream('expansion-of-step');
   const expansions = training.train_expansions.split(',').map(Number);
   const longest = objective.reading_tokens ?? Number.POSITIVE_INFINITY;
@@ -36,6 +39,7 @@ export function stepDraws(
       const start = window.integerAt(drawOf(step, example), length - longest + 1);
       return [start, start + longest];
     },
+    reads: (step) => objective.reading_share >= 1 || beside.uniformAt(step) < objective.reading_share,
     expansion: (step) => expansions[expansions.length > 1 ? finer.integerAt(step, expansions.length) : 0]!,
   };
 }

@@ -22,7 +22,7 @@ import { MicroBatchTimer } from './micro-batch-timer.js';
 import { wireOptimizer } from './optimizer.js';
 import { meanTextTokens, type PreparedData } from './prepare.js';
 import type { Session } from './session.js';
-import { expanded, type Stage, stageAt, stagePlan } from './stages.js';
+import { answersAlone, expanded, type Stage, stageAt, stagePlan } from './stages.js';
 import { issueStep } from './step.js';
 import { type LauncherOptions, StepLauncher } from './step-launcher.js';
 import { StepLoader } from './step-loader.js';
@@ -116,8 +116,10 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
   });
   const stages = stagePlan(config, wire.layout, meanTextTokens(data), wire.encoder.finest);
   const draws = stepDraws(config, session.root, session.readers.length);
-  const stageOf = (at: number, position: number): Stage =>
-    expanded(stageAt(stages, position / totalSteps), draws.expansion(at));
+  const stageOf = (at: number, position: number): Stage => {
+    const stage = expanded(stageAt(stages, position / totalSteps), draws.expansion(at));
+    return draws.reads(at) ? stage : answersAlone(stage);
+  };
   const torchSeeds = session.root.stream('torch');
   const trained = { wire, adamw: optimizer.adamw };
   if (resume !== undefined) {

@@ -100,6 +100,11 @@ export function expanded(stage: Stage, factor: number): Stage {
   return { ...stage, expansion: stage.expansion * factor, latents: Math.round(stage.latents * factor) };
 }
 
+/** The stage without the text that is repeated beside answers; pretraining and hand-over are left as they are. */
+export function answersAlone(stage: Stage): Stage {
+  return stage.name === 'answers' ? { ...stage, weights: { ...stage.weights, reconstruction: 0 } } : stage;
+}
+
 function answerStage(plan: StagePlan, progress: number, pretrain: number): Stage {
   const handover = pretrain > 0 ? plan.handoverShare : 0;
   const taken = progress < pretrain + handover ? (progress - pretrain) / handover : 1;
