@@ -13,30 +13,17 @@
  *   node bench/gpu/auto-batch.mjs [--device cuda] [--small] [--limit 0.35] [--only found,limited,…]
  */
 import { spawn } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as t from '@latentwire/torch';
 import { runConfigSchema } from '../../packages/latentwire/dist/config/index.js';
-import { initialiseDecoder } from '../../packages/latentwire/dist/pretraining/initialise.js';
-import {
-  copyTokenizerFiles,
-  writeModelFiles,
-} from '../../packages/latentwire/dist/pretraining/model-directory.js';
 import { createLogger, readDiagnostics, readStatus } from '../../packages/latentwire/dist/telemetry/index.js';
 import { train } from '../../packages/latentwire/dist/training/index.js';
 import { save } from '../report.mjs';
-import { configOf } from './shapes.mjs';
+import { bundled, modelFolder } from './model-folder.mjs';
 
 const { values: o } = parseArgs({
   options: {
@@ -49,7 +36,6 @@ const { values: o } = parseArgs({
     memory: { type: 'string' },
   },
 });
-const bundled = fileURLToPath(new URL('../../packages/latentwire/assets/tiny-llama', import.meta.url));
 
 /** One attempt at a training, in a process of its own. */
 async function attempt(file, memory) {
@@ -229,18 +215,6 @@ function settings({ model, folder, training, system }) {
     system: { device: o.device, disable_gpu_monitor: true, ...system },
     run: { save_dir: folder },
   };
-}
-
-/** The SmolLM2-135M shape with random weights and the bundled tokenizer. */
-function modelFolder(folder) {
-  mkdirSync(folder, { recursive: true });
-  copyTokenizerFiles(bundled, folder);
-  const config = { ...configOf('smollm2-135m'), bosId: 0, eosIds: [1] };
-  t.scope(() => {
-    const weights = initialiseDecoder(config, new t.Generator('cpu', 1));
-    writeModelFiles(folder, { name: 'smollm2-shape', architecture: 'LlamaForCausalLM', config }, weights);
-  });
-  return folder;
 }
 
 function report({
