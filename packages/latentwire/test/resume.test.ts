@@ -66,6 +66,9 @@ async function attempt(config: RunConfig, options: Options = {}): Promise<TrainR
 const checkpoint = (name: string): string =>
   within(name, 'preempt_checkpoint', 'checkpoint_current.safetensors');
 
+const readLoss = (name: string, step: number): number =>
+  readDiagnostics(within(name, 'logs', 'diagnostics.jsonl')).find((row) => row.step === step)!.loss!;
+
 async function message(action: Promise<unknown>): Promise<string> {
   return action.then(
     () => 'it went on',
@@ -127,6 +130,43 @@ describe('an interrupted run', () => {
     const [, tensors, predictions] = compareRuns(within('twin'), within('moved')).checks;
     expect([tensors?.ok, predictions?.ok]).toEqual([true, true]);
   }, 60_000);
+});
+
+describe('a run that starts from the weights of another', () => {
+  const started = (name: string, changes: Changes = {}) =>
+    settings(name, { ...changes, run: { save_dir: within(name), init_from: within('twin') } });
+
+  it('scores as that one does before it learns anything, and then goes its own way', async () => {
+    const still = await attempt(started('still', { optimizer: { lr: 1e-9, encoder_lr: 1e-9 } }));
+    const twin = readLoss('twin', STEPS);
+    // The last step of the other run saw weights that were one step younger.
+    expect(still.state).toBe('completed');
+    expect(Math.abs(readLoss('still', STEPS) - twin)).toBeLessThan(0.05);
+    const first = readLoss('twin', 1);
+    expect(readLoss('still', 1)).not.toBe(first);
+    expect(compareRuns(within('twin'), within('still')).ok).toBe(false);
+  }, 60_000);
+
+  it('resumes to the byte, without reading those weights into it again', async () => {
+    await attempt(started('whole-start'));
+    expect((await attempt(started('cut-start'), { stopAtPoll: 25 })).state).toBe('preempted');
+    expect((await attempt(started('cut-start'))).state).toBe('completed');
+    expect(compareRuns(within('whole-start'), within('cut-start'))).toMatchObject({ ok: true });
+  }, 60_000);
+
+  it('is refused when the file has become another one', async () => {
+    const file = within('start.safetensors');
+    fs.copyFileSync(checkpoint('twin'), file);
+    const config = settings('changed-start', { run: { save_dir: within('changed-start'), init_from: file } });
+    expect((await attempt(config, { stopAtPoll: 25 })).state).toBe('preempted');
+    fs.copyFileSync(checkpoint('whole-start'), file);
+    expect(await message(attempt(config))).toContain('starting weights was');
+  }, 60_000);
+
+  it('names what does not fit', async () => {
+    const other = started('unfit', { wire: { d_z: 9 } });
+    expect(await message(attempt(other))).toMatch(/weights of the checkpoint do not fit.*expected shape/);
+  });
 });
 
 describe('a failing disk', () => {

@@ -63,6 +63,7 @@ describe('the public surface', () => {
         "facts.each | --facts-each | integer = 3",
         "facts.style | --facts-style | choice = "plain"",
         "facts.questions | --facts-questions | choice = "all"",
+        "facts.seed | --facts-seed | integer = 0",
         "encoder.type | --encoder-type | choice = "lm"",
         "encoder.encode | --encode | choice = "context"",
         "encoder.id | --encoder-id | text = "HuggingFaceTB/SmolLM2-135M-Instruct"",
@@ -152,6 +153,7 @@ describe('the public surface', () => {
         "system.rank_timeout | --rank-timeout | number = 600",
         "system.deterministic | --deterministic | toggle = false",
         "run.seed | --seed | integer = 42",
+        "run.init_from | --init-from | text? = null",
         "run.save_dir | --save-dir | text = "runs/latentwire"",
         "run.debug | --debug | toggle = false",
       ]

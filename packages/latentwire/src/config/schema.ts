@@ -76,6 +76,12 @@ export const runConfigSchema = z.strictObject({
       ['all', 'attribute'],
       { flag: 'facts-questions', default: 'all' },
     ),
+    seed: integer('which facts are told, of the same world; people of the evaluation are met nowhere else', {
+      flag: 'facts-seed',
+      min: 0,
+      max: 2 ** 32 - 1,
+      default: 0,
+    }),
   }),
   encoder: group('What turns text into latents', {
     type: choice(
@@ -450,6 +456,9 @@ export const runConfigSchema = z.strictObject({
   }),
   run: group('Identity of the run', {
     seed: integer('root of all randomness', { min: 0, max: 2 ** 32 - 1, default: 42 }),
+    init_from: optionalText(
+      'checkpoint file or run directory whose weights the wire starts from; optimiser, schedule and steps begin anew',
+    ),
     save_dir: text('run directory; its last part is the name the run is found by', {
       default: 'runs/latentwire',
       operational: true,

@@ -59,8 +59,9 @@ function decoderConfig(
 // piece reaches over a line break, so a prompt's tokens are those of its parts.
 const pieces = (digits: string): string => ` ?\\p{L}+| ?${digits}| ?[^\\s\\p{L}\\p{N}]+|\\s`;
 
-const LLAMA_SIZES = { hiddenSize: 96, layers: 6, heads: 3, intermediateSize: 256, vocabSize: 832 };
-const QWEN2_SIZES = { hiddenSize: 160, layers: 5, heads: 5, intermediateSize: 416, vocabSize: 752 };
+// Names are spelled in two pieces (and more of the second model, so that the two cut most texts differently), never in one.
+const LLAMA_SIZES = { hiddenSize: 128, layers: 6, heads: 4, intermediateSize: 352, vocabSize: 896 };
+const QWEN2_SIZES = { hiddenSize: 192, layers: 5, heads: 6, intermediateSize: 512, vocabSize: 848 };
 
 const DESIGNS = {
   'tiny-llama': {
@@ -96,27 +97,9 @@ const DESIGNS = {
 export type ModelDesignName = keyof typeof DESIGNS;
 export const modelDesignNames = Object.keys(DESIGNS) as readonly ModelDesignName[];
 
-/** A design of other sizes, for searches: width x layers x heads x MLP width x vocabulary. */
-function resized(design: ModelDesign, text: string): ModelDesign {
-  const [hiddenSize, layers, heads, intermediateSize, vocabSize] = text.split('x').map(Number);
-  const { family, bosId } = design.config;
-  const sizes = {
-    hiddenSize: hiddenSize!,
-    layers: layers!,
-    heads: heads!,
-    intermediateSize: intermediateSize!,
-    vocabSize: vocabSize!,
-  };
-  const eosId = family === 'llama' ? 1 : vocabSize! - 1;
-  const config = decoderConfig(family as 'llama' | 'qwen2', sizes, { bosId, eosId });
-  return { ...design, config, tokenizer: { ...design.tokenizer, vocabSize: vocabSize! } };
-}
-
 /** @throws LatentWireError `input` naming the nearest design. */
 export function modelDesign(name: string): ModelDesign {
-  const [base, sizes] = name.split('@');
-  const design = (DESIGNS as Readonly<Record<string, ModelDesign>>)[base!];
-  if (design !== undefined && sizes !== undefined) return resized(design, sizes);
+  const design = (DESIGNS as Readonly<Record<string, ModelDesign>>)[name];
   if (design !== undefined) return design;
   const nearest = nearestName(name, modelDesignNames);
   throw new LatentWireError(`expected a model design (${modelDesignNames.join(', ')}), got ${name}`, {

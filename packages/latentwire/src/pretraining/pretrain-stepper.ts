@@ -38,6 +38,7 @@ export class PretrainStepper implements Disposable {
     const generator = new t.Generator('cpu', seed.uint32At(0));
     this.#noiseTable = noise ? t.randn([NOISE_ROWS, config.hiddenSize], { generator }).to({ device }) : null;
     this.#loss = t.zeros([], { device });
+    if (mode !== 'off') widestTables(model);
     t.optim.allocateGradients(this.#params);
   }
 
@@ -70,6 +71,14 @@ export class PretrainStepper implements Disposable {
     this.#loss.dispose();
     for (const p of this.#params) p.grad = null;
   }
+}
+
+/** Makes the tables of angles at their final size: a recording made before they grow would point to freed ones. */
+function widestTables(model: LanguageModel): void {
+  const { device, config } = model;
+  t.scope(() =>
+    t.noGrad(() => model.hidden(t.zeros([1, config.maxPositions, config.hiddenSize], { device }))),
+  );
 }
 
 function shapeOf({ contexts, questions }: FactsBatch): string {

@@ -64,7 +64,7 @@ describe.each(modelDesignNames)('the tokenizer of %s', (name) => {
   let tokenizer: Tokenizer;
   beforeAll(async () => {
     folder = mkdtempSync(path.join(os.tmpdir(), 'latentwire-tokenizer-'));
-    writeTokenizerFiles(folder, trainTokenizer(design.tokenizer, corpusTexts()), 512);
+    writeTokenizerFiles(folder, trainTokenizer(design.tokenizer, corpusTexts('prose')), 512);
     tokenizer = await loadTokenizer(folder, { logger: silentLogger });
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -119,7 +119,7 @@ it('the two tokenizers cut the same context into different numbers of tokens', a
   const folder = mkdtempSync(path.join(os.tmpdir(), 'latentwire-tokenizer-'));
   const counts: number[][] = [];
   for (const name of modelDesignNames) {
-    writeTokenizerFiles(folder, trainTokenizer(modelDesign(name).tokenizer, corpusTexts()), 512);
+    writeTokenizerFiles(folder, trainTokenizer(modelDesign(name).tokenizer, corpusTexts('prose')), 512);
     const tokenizer = await loadTokenizer(folder, { logger: silentLogger });
     counts.push((await tokenizer.encodeBatch(texts, bare)).map((ids) => ids.length));
   }

@@ -32,7 +32,8 @@ export async function loadSplit(
   if (dataset === 'facts') {
     const shape = { people: config.facts.people, facts: config.facts.each, style: config.facts.style };
     const kinds = config.facts.questions === 'all' ? {} : { kinds: [config.facts.questions] };
-    return [...loadFacts({ split, samples: factsSamples(config, split), shape, ...kinds }).examples];
+    const samples = factsSamples(config, split);
+    return [...loadFacts({ split, samples, seed: config.facts.seed, shape, ...kinds }).examples];
   }
   const file = split === 'train' ? config.data.train_file : config.data.dev_file;
   const { examples } = await loadDataset(dataset, await locateDataset({ dataset, split, file, fetch }));

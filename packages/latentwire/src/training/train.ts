@@ -28,6 +28,7 @@ import {
 } from './batch-size/index.js';
 import {
   checkpointPath,
+  loadStartingWeights,
   loadWire,
   ownCheckpoint,
   requireSameIdentity,
@@ -113,6 +114,11 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
       const result = resultOf(resume.opened.state);
       logger.info('training is finished: going on with the evaluation', { step: result.steps });
       return { steps: result.steps, metrics: await score(attempt, session, result.steps, result) };
+    }
+    const { init_from: start } = config.run;
+    if (resume === undefined && start !== null) {
+      loadStartingWeights(session.wire, start);
+      logger.info('starting from the weights of another run', { from: start });
     }
     const data = await loadTrainingData(session, attempt);
     const { interruption } = attempt;

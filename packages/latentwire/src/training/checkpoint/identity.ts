@@ -14,6 +14,7 @@ import { fetchDatasetFiles, resolveModel } from '../../models/hub/index.js';
 import { modelDigest } from '../../models/index.js';
 import type { Run } from '../../telemetry/index.js';
 import type { Session } from '../session.js';
+import { namedCheckpoint } from './load.js';
 
 /** Settings, and one text per thing that a run depends on: `data train`, `model 0 weights`, `device`, … */
 export interface RunIdentity {
@@ -39,6 +40,7 @@ export async function runIdentity(
   facts['tokenizer of the encoder'] = encoderTokenizer.digest;
   if (config.encoder.type !== 'byte') facts['files of the encoder'] = await encoderFiles(config.encoder.id);
   for (const split of ['train', 'dev'] as const) facts[`data (${split})`] = await dataDigest(config, split);
+  if (config.run.init_from !== null) facts['starting weights'] = startingDigest(config.run.init_from);
   facts.device = deviceKind(device, run);
   facts['deterministic kernels'] = String(device === 'cpu' || config.system.deterministic);
   // The order in which a sum is split over threads changes its last bits.
@@ -87,6 +89,11 @@ export function requireSameIdentity(
   });
 }
 
+function startingDigest(reference: string): string {
+  using opened = namedCheckpoint(reference);
+  return t.fileDigest(opened.file.path);
+}
+
 async function encoderFiles(reference: string): Promise<string> {
   const { kind, path: place } = await resolveModel(reference, { parts: 'all' });
   if (kind === 'gguf') return t.fileDigest(place);
@@ -104,7 +111,10 @@ async function dataDigest(config: RunConfig, split: Split): Promise<string> {
   const { dataset } = config.data;
   if (dataset === 'facts') {
     const shape = { people: config.facts.people, facts: config.facts.each, style: config.facts.style };
-    return digestExamples(loadFacts({ split, samples: 64, shape }).examples).slice(0, 16);
+    return digestExamples(loadFacts({ split, samples: 64, seed: config.facts.seed, shape }).examples).slice(
+      0,
+      16,
+    );
   }
   const file = split === 'train' ? config.data.train_file : config.data.dev_file;
   const files = await locateDataset({ dataset, split, file, fetch: fetchDatasetFiles });

@@ -31,6 +31,12 @@ export function loadWire(wire: LatentWire, paths: RunPaths): number {
   return opened.state.step;
 }
 
+/** Copies the weights of another run (`--init-from`) into a new wire; its optimiser, steps and settings stay behind. */
+export function loadStartingWeights(wire: LatentWire, reference: string): void {
+  using opened = namedCheckpoint(reference);
+  loadWeights(opened.file, wire);
+}
+
 /** The checkpoint of the run that this process holds, after clearing up what killed saves left; undefined: none. */
 export function ownCheckpoint(
   paths: RunPaths,
@@ -40,7 +46,7 @@ export function ownCheckpoint(
   return file && opening(file);
 }
 
-/** Opens `--resume-from`: a checkpoint file, or a run directory. @throws LatentWireError `input`, `format` */
+/** Opens `--resume-from` or `--init-from`: a checkpoint file, or a run directory. @throws LatentWireError `input`, `format` */
 export function namedCheckpoint(reference: string): OpenedCheckpoint {
   if (!fs.existsSync(reference)) {
     throw new LatentWireError(`expected a checkpoint or run at ${path.resolve(reference)}, found nothing`, {
