@@ -8,7 +8,7 @@ import { stepDraws } from '../draws.js';
 import { wireOptimizer } from '../optimizer.js';
 import { meanTextTokens, type PreparedData } from '../prepare.js';
 import type { Session } from '../session.js';
-import { stagePlan } from '../stages.js';
+import { answersAlone, stagePlan } from '../stages.js';
 import { issueStep, type StepOptions } from '../step.js';
 import { DEVICE_BOUND, StepLauncher } from '../step-launcher.js';
 import type { MemoryGauge } from './memory-gauge.js';
@@ -135,7 +135,9 @@ function kindsOfSteps(session: Session, data: PreparedData): TrialStep[] {
   const alone = config.training.decoders_per_step === 'one';
   const readers = alone ? data.readers.map((_, k) => [k]) : [together];
   const continued = data.firstParts === null ? [false] : [false, true];
-  return heaviestStages(plan, expansions).flatMap((stage) =>
+  const reads = config.objective.reading_share > 0;
+  const stages = heaviestStages(plan, expansions).map((stage) => (reads ? stage : answersAlone(stage)));
+  return stages.flatMap((stage) =>
     readers.flatMap((active) =>
       continued.map((continues) => ({ stage, readers: active, continues: () => continues })),
     ),
