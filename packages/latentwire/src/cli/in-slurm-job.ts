@@ -22,17 +22,13 @@ export interface WorkResult {
   readonly result: CommandResult;
 }
 
-/** Set for what a supervised command starts: only the task of the job itself speaks with Slurm. */
-const SUPERVISED = 'LATENTWIRE_SUPERVISED';
-
 /** Outside Slurm just the work. Inside a job that is to be requeued it does not return. */
 export async function inSlurmJob({ directories, record, logger, work }: JobWork): Promise<CommandResult> {
-  const { env } = process;
-  if (env.SLURM_JOB_ID === undefined || env[SUPERVISED] !== undefined) {
-    return (await work(() => undefined)).result;
-  }
-  const { recordTimeLimit, superviseWork, workProgress } = await import('../experiments/slurm/index.js');
-  env[SUPERVISED] = String(process.pid);
+  if (process.env.SLURM_JOB_ID === undefined) return (await work(() => undefined)).result;
+  const { isJobTask, recordTimeLimit, superviseWork, workProgress } = await import(
+    '../experiments/slurm/index.js'
+  );
+  if (!isJobTask()) return (await work(() => undefined)).result;
   const { result: done, ending } = await superviseWork({
     ...{ record, logger, work },
     progress: () => workProgress(directories),

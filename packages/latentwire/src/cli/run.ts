@@ -1,12 +1,12 @@
-/** `latentwire run`: carries out a plan, or goes on with one, in this shell. */
+/** `latentwire run`: carries out a plan, or goes on with one, in this shell or as Slurm arrays. */
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { LatentWireError } from '../errors.js';
 import type { StopNotice } from '../experiments/slurm/index.js';
 import type { CliCommand, CommandResult } from './command.js';
 import { inSlurmJob, type WorkResult } from './in-slurm-job.js';
 import { planOf } from './plan-arguments.js';
 import { statusTable } from './status-table.js';
+import { trainCommand } from './train-command.js';
 
 interface RunOptions {
   readonly jobs?: number;
@@ -14,11 +14,14 @@ interface RunOptions {
   readonly ignoreGates?: boolean;
   readonly retryFailed?: boolean;
   readonly wait: boolean;
+  readonly slurm?: true | string;
+  readonly atOnce?: number;
+  readonly testOnly?: boolean;
 }
 
 export const run: CliCommand = {
   name: 'run',
-  summary: 'carry out an experiment plan on this machine; start it again, anywhere, to go on',
+  summary: 'carry out an experiment plan, here or with --slurm; start it again, anywhere, to go on',
   settings: [],
   declare: (command) =>
     command
@@ -31,44 +34,70 @@ export const run: CliCommand = {
       )
       .option('--ignore-gates', 'start phases whether or not their gate holds')
       .option('--retry-failed', 'give failed cells new attempts')
-      .option('--no-wait', 'end when nothing is left to start, though other shells still work'),
+      .option('--no-wait', 'end when nothing is left to start, though other shells still work')
+      .option(
+        '--slurm [profile]',
+        'submit the cells as Slurm arrays under a cluster profile (default: local-test), and end; again: what is missing',
+      )
+      .option(
+        '--at-once <n>',
+        'with --slurm: tasks of an array that run at once (default: as the profile says)',
+        Number,
+      )
+      .option('--test-only', 'with --slurm: only ask whether Slurm would take it'),
   async run(call) {
     const { options, logger } = call;
-    const { Claims, LocalExecutor, claimsFolder, findGpus, gpuClaimsFolder, planStatus, runPlan } =
-      await import('../experiments/index.js');
-    const { jobs, gpus, ignoreGates, retryFailed, wait } = options as unknown as RunOptions;
-    if (jobs !== undefined && !(Number.isInteger(jobs) && jobs >= 1)) {
-      throw new LatentWireError(`--jobs: expected an integer ≥ 1, got ${jobs}`, { code: 'input' });
+    const {
+      Claims,
+      LocalExecutor,
+      claimsFolder,
+      findGpus,
+      gpuClaimsFolder,
+      listenForStop,
+      planStatus,
+      runPlan,
+    } = await import('../experiments/index.js');
+    const { jobs, gpus, ignoreGates, retryFailed, wait, slurm, atOnce, testOnly } =
+      options as unknown as RunOptions;
+    for (const [flag, count] of [
+      ['--jobs', jobs],
+      ['--at-once', atOnce],
+    ] as const) {
+      if (count === undefined || (Number.isInteger(count) && count >= 1)) continue;
+      throw new LatentWireError(`${flag}: expected an integer ≥ 1, got ${count}`, { code: 'input' });
+    }
+    if (slurm === undefined && (atOnce !== undefined || testOnly === true)) {
+      throw new LatentWireError('--at-once and --test-only belong to --slurm', { code: 'input' });
     }
     const plan = await planOf(call);
+    if (slurm !== undefined) {
+      const { runInSlurm } = await import('./run-in-slurm.js');
+      return runInSlurm(plan, {
+        logger,
+        profile: slurm === true ? undefined : slurm,
+        atOnce: atOnce ?? null,
+        ignoreGates: ignoreGates === true,
+        retryFailed: retryFailed === true,
+        testOnly: testOnly === true,
+      });
+    }
     const claims = new Claims(claimsFolder(plan.directory));
     const gpuClaims = new Claims(gpuClaimsFolder());
-    const main = fileURLToPath(new URL('./main.js', import.meta.url));
     const executor = new LocalExecutor({
       ...(jobs !== undefined && { slots: jobs }),
       gpus: gpus === undefined ? await findGpus() : gpus.split(',').filter((gpu) => gpu.trim() !== ''),
       gpuClaims,
-      command: (_, files) => [process.execPath, main, 'train', '--config', files.config, '--auto-resume'],
+      command: trainCommand,
     });
-    const abort = new AbortController();
-    const stop = (): void => {
-      logger.info(
-        abort.signal.aborted ? 'ending cells at once' : 'asking cells to save and end; once more: at once',
-      );
-      if (abort.signal.aborted) again.abort();
-      abort.abort();
-    };
-    const again = new AbortController();
     const carryOut = async (stopNotice: () => StopNotice | undefined): Promise<WorkResult> => {
-      const clock = setInterval(() => stopNotice() !== undefined && !abort.signal.aborted && stop(), 1000);
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+      const stop = listenForStop(logger, () => stopNotice() !== undefined);
       try {
         const outcome = await runPlan(plan, {
           executor,
           claims,
           logger,
-          signal: abort.signal,
-          killSignal: again.signal,
+          signal: stop.signal,
+          killSignal: stop.killSignal,
           ignoreGates: ignoreGates === true,
           retryFailed: retryFailed === true,
           wait,
@@ -96,8 +125,7 @@ export const run: CliCommand = {
         };
         return { stopped: outcome.stopped && !all, result };
       } finally {
-        clearInterval(clock);
-        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop);
+        stop.close();
         claims.close();
         gpuClaims.close();
       }

@@ -21,8 +21,10 @@ const ACTIONS = {
   submit: 'submit a job',
   status: 'show jobs: those named, or all of yours',
   requeue: 'put running jobs back in the queue; they save first',
-  cancel: 'cancel jobs',
+  cancel: 'cancel jobs, or all jobs of a plan',
   logs: 'show what a job printed',
+  task: 'what a task of an array of a plan runs; submitted by `latentwire run PLAN --slurm`',
+  advance: 'submit what may start of a plan that was submitted, as its tasks do when they end',
 } as const;
 type Action = keyof typeof ACTIONS;
 
@@ -37,10 +39,17 @@ export const slurm: CliCommand = {
           .map(([name, what]) => `${name}: ${what}`)
           .join('; '),
       )
-      .argument('[arguments...]', 'a job file or `-- PROGRAM ARGUMENTS` to render and submit; else job ids')
+      .argument(
+        '[arguments...]',
+        'a job file or `-- PROGRAM ARGUMENTS` to render and submit; else job ids; a plan to cancel',
+      )
       .option('--profile <name>', 'cluster profile, by name or file: slurm/profiles/NAME.yaml')
       .option('--name <name>', 'name of the job')
       .option('--output <file>', "file of the job's output, with Slurm's patterns (%j, %x, %A, %a)")
+      .option(
+        '--experiment-dir <folder>',
+        'cancel: folder of the run directories, in place of the one in the plan',
+      )
       .option('--test-only', 'submit: only ask whether Slurm would take it')
       .option('--user <name>', 'status: jobs of this user; `all` for everybody', os.userInfo().username)
       .option('-n, --lines <n>', 'logs: lines to begin with', Number, 40)
@@ -100,9 +109,39 @@ const handlers: Record<Action, (call: CommandCall, rest: readonly string[]) => P
   },
 
   async cancel(call, ids) {
+    if (ids.length === 1 && /\.ya?ml$/.test(ids[0]!)) return cancelPlanOf({ ...call, args: ids });
     const queue = await queueOf(call);
     await queue.cancel(someIds(ids, 'cancel'));
     return { json: { cancelled: ids }, text: `cancelled ${ids.join(', ')}` };
+  },
+
+  async task({ logger }, [file]) {
+    const { runCellTask } = await import('../experiments/slurm-plan/index.js');
+    const { program, trainCommand } = await import('./train-command.js');
+    if (file === undefined) throw new LatentWireError('expected the file of an array', { code: 'input' });
+    const { exitCode, ...result } = await runCellTask({ file, command: trainCommand, program, logger });
+    return { json: result, text: `${result.cell}: ${result.state} (${result.why})`, exitCode };
+  },
+
+  async advance({ logger }, [file]) {
+    const { advancePlan } = await import('../experiments/slurm-plan/index.js');
+    const { program } = await import('./train-command.js');
+    if (file === undefined || statSync(file, { throwIfNoEntry: false }) === undefined) {
+      throw new LatentWireError(`expected the file of a submitted plan, found none at ${file}`, {
+        code: 'input',
+        hint: 'it is DIRECTORY/.experiment/slurm/plans/NAME.json; people use latentwire run PLAN --slurm',
+      });
+    }
+    const next = await advancePlan(file, { program, logger });
+    const arrays = next?.arrays ?? [];
+    const held = next?.held ?? [];
+    return {
+      json: { cancelled: next === undefined, arrays, held, left: next?.left ?? [] },
+      text: [
+        next === undefined ? 'the plan was cancelled' : `submitted ${arrays.length} arrays`,
+        ...held.map(({ cell, why }) => `${cell} waits for you: ${why}`),
+      ].join('\n'),
+    };
   },
 
   async logs(call, ids) {
@@ -122,6 +161,20 @@ const handlers: Record<Action, (call: CommandCall, rest: readonly string[]) => P
     return { json: { file }, text: file };
   },
 };
+
+async function cancelPlanOf(call: CommandCall): Promise<CommandResult> {
+  const { planOf } = await import('./plan-arguments.js');
+  const { cancelPlan } = await import('../experiments/slurm-plan/index.js');
+  const plan = await planOf(call);
+  const { jobs, tasks } = await cancelPlan(plan.directory, plan.name, call.logger);
+  return {
+    json: { plan: plan.name, jobs, tasks },
+    text:
+      jobs.length === 0
+        ? `no jobs of ${plan.name} in the queue`
+        : `cancelled ${tasks} tasks (jobs ${jobs.join(', ')})`,
+  };
+}
 
 async function queueOf(call: CommandCall): Promise<SlurmQueue> {
   const { openSlurmQueue } = await import('../experiments/slurm/index.js');

@@ -11,6 +11,7 @@ export {
   type LocalExecutorOptions,
 } from './execution/local-executor.js';
 export { type PlanOutcome, type RunPlanOptions, runPlan } from './execution/run-plan.js';
+export { listenForStop, type StopRequests } from './execution/stop-requests.js';
 export * from './launch/index.js';
 export {
   type CellEstimate,
@@ -56,7 +57,9 @@ export {
   cellFiles,
   claimsFolder,
   type PlanRecord,
+  planFileName,
   readPlanRecords,
+  slurmFolder,
   writePlanRecord,
 } from './state/experiment-folder.js';
 export { hostName, isAlive, type ProcessIdentity, processIdentity } from './state/process-identity.js';

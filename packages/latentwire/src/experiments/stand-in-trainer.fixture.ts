@@ -6,7 +6,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RunConfig } from '../config/index.js';
-import { readStatus, writeJsonAtomic, writeMetrics, writeStatus } from '../telemetry/index.js';
+import {
+  DiagnosticsWriter,
+  readStatus,
+  writeJsonAtomic,
+  writeMetrics,
+  writeStatus,
+} from '../telemetry/index.js';
 
 export interface StandInOptions {
   readonly stepMs: number;
@@ -41,12 +47,14 @@ export async function standInTrain(
   const checkpoint = file('preempt_checkpoint', 'checkpoint_current.json');
   let { step, value } = readCheckpoint(checkpoint);
   running(step);
+  const diagnostics = new DiagnosticsWriter(file('logs', 'diagnostics.jsonl'), { attempt });
   const total = config.data.samples ?? 20;
   const save = (): void => writeJsonAtomic(checkpoint, { step, value });
   while (step < total) {
     await new Promise((resolve) => setTimeout(resolve, options.stepMs));
     step += 1;
     value = (value * 1_103_515_245 + config.run.seed + 12_345) % 2_147_483_648;
+    diagnostics.append({ step, loss: value });
     if (step % options.checkpointEvery === 0) {
       save();
       running(step);

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { SlurmError } from '../errors.js';
-import { readSqueue } from '../queue/index.js';
+import { type JobRecord, readSqueue } from '../queue/index.js';
 import type { SlurmRunner } from '../runner/index.js';
 import type { JobSpec } from '../script/index.js';
 import { renderScript } from '../script/index.js';
@@ -13,14 +13,30 @@ const MARK = 'submission=';
 const SUBMIT_TRIES = 4;
 const PAUSE_MS = 2_000;
 
+/** A name that no other submission has. */
+export function newSubmission(): string {
+  return randomBytes(9).toString('base64url');
+}
+
 /**
  * Submits a job. @returns its id; for an array the id of the whole array
+ * @param submission to find the job again by (`submissionOf`), also when this process does not live to see its id
  * @throws SlurmError: `limit-reached`, `invalid-account`, `impossible-request`, `controller-unreachable`, …
  */
-export async function submitJob(runner: SlurmRunner, spec: JobSpec): Promise<string> {
-  const mark = `${MARK}${randomBytes(9).toString('base64url')}`;
+export async function submitJob(
+  runner: SlurmRunner,
+  spec: JobSpec,
+  submission = newSubmission(),
+): Promise<string> {
+  const mark = `${MARK}${submission}`;
   const comment = spec.comment === undefined ? mark : `${spec.comment} ${mark}`;
   return submitScript(runner, renderScript({ ...spec, comment }), { mark });
+}
+
+/** The submission that a job came from; undefined: not from `submitJob`, or its comment was changed. */
+export function submissionOf({ comment }: JobRecord): string | undefined {
+  const word = comment?.split(' ').find((text) => text.startsWith(MARK));
+  return word?.slice(MARK.length);
 }
 
 /**

@@ -45,7 +45,7 @@ const RULES: readonly Rule[] = [
   {
     kind: 'limit-reached',
     pattern:
-      /job violates accounting\/QOS policy|(?:Assoc|QOS)\w*(?:Limit|Job)|job submit limit|too many|maximum number of jobs|temporarily unable to accept job/i,
+      /job violates accounting\/QOS policy|(?:Assoc|QOS)\w*(?:Limit|Job)|job submit limit|too many|maximum number of jobs|temporarily unable to accept job|job queue full/i,
     hint: 'wait until queued jobs have ended, or submit fewer at once',
   },
   {
@@ -87,6 +87,9 @@ const RULES: readonly Rule[] = [
     pattern: /access\/permission denied|permission denied|operation not permitted/i,
   },
 ];
+
+/** What sbatch says before it waits by itself, for up to two minutes, until the queue has room (src/sbatch/sbatch.c). */
+export const WAITS_FOR_ROOM = /sleeping and retrying/i;
 
 export interface Failure {
   readonly error: SlurmError;

@@ -70,6 +70,15 @@ describe('the runner', () => {
     expect(calls()).toHaveLength(3);
   });
 
+  it('does not wait with sbatch for room in a full queue', async () => {
+    command(
+      'sbatch',
+      'echo "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying" >&2; exec sleep 60',
+    );
+    expect(await failure(runner().run('sbatch', []))).toMatchObject({ kind: 'limit-reached' });
+    expect(calls()).toHaveLength(1);
+  });
+
   it('says which command is missing', async () => {
     const error = await failure(createRunner({ env: { PATH: inside('empty') } }).run('sbatch', []));
     expect(error).toMatchObject({

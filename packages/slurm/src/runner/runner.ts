@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { SlurmError } from '../errors.js';
-import { classifyFailure, type Failure } from './failure.js';
+import { classifyFailure, type Failure, WAITS_FOR_ROOM } from './failure.js';
 
 export type SlurmCommand = 'sbatch' | 'squeue' | 'sacct' | 'scontrol' | 'scancel' | 'sinfo';
 
@@ -94,6 +94,8 @@ function runOnce(
     const stdout = collect(child.stdout);
     const stderr = collect(child.stderr);
     let timedOut = false;
+    // The request was refused and the next one not yet sent: a clear answer now is worth more than room later.
+    child.stderr.on('data', () => WAITS_FOR_ROOM.test(stderr()) && child.kill('SIGKILL'));
     const timer = setTimeout(() => {
       timedOut = true;
       child.kill('SIGKILL');

@@ -59,6 +59,11 @@ export interface JobSpec {
   readonly signal?: SignalRequest;
   /** Whether Slurm may start the job again after preemption, a lost node or `scontrol requeue`. */
   readonly requeue: boolean;
+  /**
+   * Also after SIGKILL (exit code 137), which Slurm counts as failure. Only for a command that counts its own crashes,
+   * for nothing else ends the circle.
+   */
+  readonly requeueWhenKilled?: boolean;
   readonly array?: ArraySpec;
   readonly dependencies?: readonly Dependency[];
   /** File of stdout and stderr, with Slurm's patterns (`%j`, `%x`, `%A`, `%a`); see `literalPath`. Always appended to. */

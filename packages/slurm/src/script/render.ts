@@ -17,6 +17,8 @@ import { type JobSpec, type SignalName, tasksPerNode } from './job-spec.js';
 /** Exit code by which a program asks the batch shell to requeue the job (scontrol may be missing in a container). */
 export const REQUEUE_EXIT_CODE = 85;
 
+/** 128 + SIGKILL. */
+const KILLED = 137;
 const SIGNAL_NUMBER: Record<SignalName, number> = { HUP: 1, INT: 2, USR1: 10, USR2: 12, TERM: 15 };
 
 /** The whole script, ending in a newline. @throws SlurmError `invalid-spec` */
@@ -80,11 +82,17 @@ function rendezvous(spec: JobSpec): string[] {
 const RANK_FROM_SLURM =
   'export RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID NODE_RANK=$SLURM_NODEID; exec "$@"';
 
-function requeueAfterEarlySignal({ signal }: JobSpec): string[] {
+function requeueAfterEarlySignal({ signal, requeueWhenKilled }: JobSpec): string[] {
   const names = new Set<SignalName>(['TERM', ...(signal === undefined ? [] : [signal.name])]);
-  const codes = [REQUEUE_EXIT_CODE, ...[...names].map((name) => 128 + SIGNAL_NUMBER[name])];
+  const codes = [
+    REQUEUE_EXIT_CODE,
+    ...(requeueWhenKilled === true ? [KILLED] : []),
+    ...[...names].map((name) => 128 + SIGNAL_NUMBER[name]),
+  ];
   return [
-    '# Ended by a signal that came before its handlers, or asks to be requeued: Slurm would call that failed.',
+    requeueWhenKilled === true
+      ? '# Killed, ended by a signal that came before its handlers, or asks to be requeued: Slurm would call that failed.'
+      : '# Ended by a signal that came before its handlers, or asks to be requeued: Slurm would call that failed.',
     'case $code in',
     `  ${codes.join(' | ')})`,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: shell

@@ -141,6 +141,12 @@ describe('a rendered script', () => {
     expect(run({ ...ends('kill -TERM $$'), requeue: false }, { FAKE_STATE: 'RUNNING None' }).asked).toBe('');
   });
 
+  it('requeues what was killed only where the command counts its crashes', () => {
+    const killed = { ...ends('kill -KILL $$'), requeueWhenKilled: true };
+    expect(run(killed, { FAKE_STATE: 'RUNNING None' })).toMatchObject({ status: 137, asked: 'requeue 7\n' });
+    expect(run(killed, { FAKE_STATE: 'COMPLETING None' }).asked).toBe('');
+  });
+
   it('ends at once when its working directory is not there', () => {
     expect(run({ ...ends('echo ran'), workDir: inside('nowhere') })).toMatchObject({ status: 1, stdout: '' });
   });

@@ -172,9 +172,13 @@ function send(pid: number, signal: NodeJS.Signals): void {
   process.kill(signal === 'SIGKILL' ? -pid : pid, signal);
 }
 
-/** A folder of this machine alone: two machines on one file system each have a GPU 0. */
-export function gpuClaimsFolder(): string {
-  return path.join(os.tmpdir(), `latentwire-gpus-${os.userInfo().uid}`);
+/**
+ * A folder of this machine alone: two machines on one file system each have a GPU 0. And of this Slurm job, where there
+ * is one: Slurm shares GPUs out, and each job may count its own from 0.
+ */
+export function gpuClaimsFolder(env: NodeJS.ProcessEnv = process.env): string {
+  const job = env.SLURM_JOB_ID === undefined ? '' : `-job-${env.SLURM_JOB_ID}`;
+  return path.join(os.tmpdir(), `latentwire-gpus-${os.userInfo().uid}${job}`);
 }
 
 function gpuClaim(gpu: string): string {

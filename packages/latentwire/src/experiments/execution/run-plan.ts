@@ -29,6 +29,8 @@ export interface RunPlanOptions {
   readonly retryFailed?: boolean;
   /** Wait for cells that other shells work on; true by default. */
   readonly wait?: boolean;
+  /** How long to wait for them while nothing runs here, ms; for ever by default. */
+  readonly patienceMs?: number;
   /** How often the directory is looked at for what others have done, ms. */
   readonly pollMs?: number;
   /** Rest after a crash before the next attempt, ms; doubled by each further one. */
@@ -46,9 +48,13 @@ export interface PlanOutcome {
 
 /** Works until every cell that can be done is done. @throws LatentWireError `io` */
 export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<PlanOutcome> {
-  const runner = new Runner(plan, options);
   writePlanRecord(plan);
-  return runner.run();
+  return runCells(plan, options);
+}
+
+/** The same for a part of a plan: what the directory records of the whole plan stays. @throws LatentWireError `io` */
+export function runCells(part: Plan, options: RunPlanOptions): Promise<PlanOutcome> {
+  return new Runner(part, options).run();
 }
 
 interface Active {
@@ -75,6 +81,8 @@ class Runner {
   /** Crashed cells rest until this time (monotonic ms). */
   readonly #restUntil = new Map<CellId, number>();
   #completed = 0;
+  /** Since when nothing runs here (monotonic ms). */
+  #idleSince = performance.now();
   /** What went wrong while an end was recorded. */
   #failure: unknown;
   #wake: () => void = () => {};
@@ -239,6 +247,7 @@ class Runner {
   #finish(cell: Cell, claim: Claim, end: AttemptEnd): void {
     const { logger, crashPauseMs = 2000 } = this.#options;
     this.#active.delete(cell.id);
+    this.#idleSince = performance.now();
     if (!claim.lost) this.#recordEnd(cell, end);
     claim.release();
     if (end.cause === 'completed') {
@@ -317,8 +326,9 @@ class Runner {
 
   /** Asked when this runner carries nothing: is there anything to come? */
   #worthWaiting(startable: readonly Cell[]): boolean {
-    const { signal, wait = true } = this.#options;
+    const { signal, wait = true, patienceMs = Number.POSITIVE_INFINITY } = this.#options;
     if (signal?.aborted === true) return false;
+    if (performance.now() - this.#idleSince > patienceMs) return false;
     if (startable.some(({ id }) => this.#restUntil.has(id))) return true;
     // Places, or cells that the next phase needs, are with another shell.
     return wait && (startable.length > 0 || this.#someoneElseRuns());

@@ -12,6 +12,7 @@ export {
 } from './job-session.js';
 export { openSlurmQueue, type SlurmQueue } from './queue.js';
 export {
+  isJobTask,
   recordTimeLimit,
   type SupervisedWork,
   superviseWork,

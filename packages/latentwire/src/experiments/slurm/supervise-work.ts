@@ -42,6 +42,7 @@ export async function superviseWork<T>(options: SupervisedWork<T>): Promise<Supe
     ...(onDecision && { onDecision }),
   });
   if (session === undefined) return { result: await work(() => undefined) };
+  process.env[SUPERVISED] = String(process.pid);
   let result: T;
   try {
     result = await work(() => session.stopNotice());
@@ -53,6 +54,14 @@ export async function superviseWork<T>(options: SupervisedWork<T>): Promise<Supe
   }
   const kind = wasStopped(result) ? 'stopped' : 'finished';
   return { result, ending: await session.end({ kind, progress: progress() }) };
+}
+
+/** Set for what supervised work starts: only the task of the job itself speaks with Slurm. */
+const SUPERVISED = 'LATENTWIRE_SUPERVISED';
+
+/** Whether there is a job around this process for which nobody else speaks. */
+export function isJobTask(env: NodeJS.ProcessEnv = process.env): boolean {
+  return env.SLURM_JOB_ID !== undefined && env[SUPERVISED] === undefined;
 }
 
 /** Steps in checkpoints and bytes of predictions of these run directories: grows with everything that is kept. */

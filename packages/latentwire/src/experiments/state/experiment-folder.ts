@@ -7,6 +7,7 @@
  *   └── .experiment/
  *       ├── plans/main.json                          what was asked for, for aggregate and report
  *       ├── claims/…                                 who works on what
+ *       ├── slurm/…                                  what was submitted to Slurm
  *       └── cells/NAME/{attempts.jsonl, output.log, config.json}
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
@@ -39,6 +40,16 @@ export function claimsFolder(directory: string): string {
   return path.join(directory, FOLDER, 'claims');
 }
 
+/** Plans that run as Slurm jobs: what was asked for, arrays, output. */
+export function slurmFolder(directory: string): string {
+  return path.join(directory, FOLDER, 'slurm');
+}
+
+/** A file name for a plan. */
+export function planFileName(plan: string): string {
+  return `${plan.replaceAll(/[^A-Za-z0-9._+=-]+/g, '-')}.json`;
+}
+
 /** A plan as it was carried out. */
 export interface PlanRecord {
   readonly format: 'latentwire-plan/1';
@@ -68,9 +79,7 @@ export function writePlanRecord(plan: Plan): void {
     phases: plan.phases.map(({ name, kind }) => ({ name, kind })),
     cells: plan.cells.map(({ name, id, seed, places }) => ({ name, id, seed, places })),
   };
-  writeJsonAtomic(path.join(folder, `${plan.name.replaceAll(/[^A-Za-z0-9._+=-]+/g, '-')}.json`), {
-    ...record,
-  });
+  writeJsonAtomic(path.join(folder, planFileName(plan.name)), { ...record });
 }
 
 /** All plans carried out in `directory`; a file that is no plan is named in `problems`. */
