@@ -10,7 +10,8 @@ export async function findGpus(env: NodeJS.ProcessEnv = process.env): Promise<st
     return visible.split(',').filter((gpu) => gpu.trim() !== '' && gpu.trim() !== '-1');
   try {
     const { stdout } = await spawn('nvidia-smi', ['--query-gpu=index', '--format=csv,noheader'], {
-      timeout: TIMEOUT_MS,
+      // Not `timeout`: where there is no such program its timer would keep this process alive.
+      signal: AbortSignal.timeout(TIMEOUT_MS),
       stdin: 'ignore',
     });
     return stdout.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
