@@ -48,6 +48,7 @@ it('keeps its public names', () => {
       "shellWord",
       "shellWords",
       "signalValue",
+      "startAfter",
       "submissionOf",
       "submitJob",
       "submitScript",

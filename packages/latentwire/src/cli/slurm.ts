@@ -124,7 +124,7 @@ const handlers: Record<Action, (call: CommandCall, rest: readonly string[]) => P
   },
 
   async advance({ logger }, [file]) {
-    const { advancePlan } = await import('../experiments/slurm-plan/index.js');
+    const { guardPlan } = await import('../experiments/slurm-plan/index.js');
     const { program } = await import('./train-command.js');
     if (file === undefined || statSync(file, { throwIfNoEntry: false }) === undefined) {
       throw new LatentWireError(`expected the file of a submitted plan, found none at ${file}`, {
@@ -132,7 +132,7 @@ const handlers: Record<Action, (call: CommandCall, rest: readonly string[]) => P
         hint: 'it is DIRECTORY/.experiment/slurm/plans/NAME.json; people use latentwire run PLAN --slurm',
       });
     }
-    const next = await advancePlan(file, { program, logger });
+    const next = await guardPlan(file, { program, logger });
     const arrays = next?.arrays ?? [];
     const held = next?.held ?? [];
     return {
@@ -141,6 +141,8 @@ const handlers: Record<Action, (call: CommandCall, rest: readonly string[]) => P
         next === undefined ? 'the plan was cancelled' : `submitted ${arrays.length} arrays`,
         ...held.map(({ cell, why }) => `${cell} waits for you: ${why}`),
       ].join('\n'),
+      // The time of this job is up, and nobody else could take its place.
+      exitCode: next !== undefined && !next.guarded && next.left.length > 0 ? 85 : 0,
     };
   },
 

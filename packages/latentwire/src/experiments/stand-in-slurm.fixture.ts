@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { createLogger } from '../telemetry/index.js';
-import { advancePlan, runCellTask } from './slurm-plan/index.js';
+import { guardPlan, runCellTask } from './slurm-plan/index.js';
 
 const [stepMs = '5', , action, file = ''] = process.argv.slice(2);
 const logger = createLogger({ level: 'info' });
@@ -18,6 +18,6 @@ if (action === 'task') {
   console.log(JSON.stringify(result));
   process.exitCode = result.exitCode;
 } else {
-  const next = await advancePlan(file, { program, logger });
+  const next = await guardPlan(file, { program, logger, pauseMs: 2000 });
   console.log(JSON.stringify({ arrays: next?.arrays, held: next?.held }));
 }

@@ -34,6 +34,8 @@ export interface PlanSetting {
   readonly fixture: string;
   readonly stepMs: number;
   readonly profile?: Readonly<Record<string, unknown>>;
+  /** In which Slurm's commands are found; that of the cluster by default. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export class PlanInSlurm {
@@ -45,7 +47,7 @@ export class PlanInSlurm {
     readonly cluster: PrivateCluster,
     private readonly setting: PlanSetting,
   ) {
-    this.runner = createRunner({ env: cluster.env, pausesMs: [200, 500] });
+    this.runner = createRunner({ env: setting.env ?? cluster.env, pausesMs: [200, 500] });
     mkdirSync(setting.folder, { recursive: true });
     this.file = path.join(setting.folder, 'plan.yaml');
     writeFileSync(this.file, setting.text);
@@ -90,6 +92,21 @@ export class PlanInSlurm {
       if (found.kind !== 'held' || found.record.worker === null) return [];
       return [{ cell: name, runner: found.record.holder.pid, trainer: found.record.worker.pid }];
     });
+  }
+
+  /** The process of the batch shell above a cell that is at work. */
+  async batchShell(cell: string): Promise<number> {
+    const { runner } = this.workers().find((worker) => worker.cell === cell)!;
+    const variables = readFileSync(`/proc/${runner}/environ`, 'utf8').split('\0');
+    const job = variables.find((variable) => variable.startsWith('SLURM_JOB_ID='));
+    const shell = this.cluster.leftOver().find((pid) => {
+      const [command, environment] = ['cmdline', 'environ'].map((name) =>
+        readFileSync(`/proc/${pid}/${name}`, 'utf8').split('\0'),
+      );
+      return command![1]?.endsWith('slurm_script') === true && environment!.includes(job!);
+    });
+    if (shell === undefined) throw new Error(`no batch shell of ${job}`);
+    return shell;
   }
 
   /** Takes a node for a moment, which preempts what runs there in the partition `preempt`. */

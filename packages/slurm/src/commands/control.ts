@@ -15,6 +15,14 @@ export async function cancelJobs(runner: SlurmRunner, ids: readonly string[]): P
   if (ids.length > 0) await runner.run('scancel', ids.map(checkedId), { effect: 'read' });
 }
 
+/** Lets a job that waits start only when all these have ended, however they did. */
+export async function startAfter(runner: SlurmRunner, id: string, jobs: readonly string[]): Promise<void> {
+  const dependency = `afterany:${jobs.map(checkedId).join(':')}`;
+  await runner.run('scontrol', ['update', `JobId=${checkedId(id)}`, `Dependency=${dependency}`], {
+    effect: 'read',
+  });
+}
+
 /** Lets jobs go that were submitted on hold. */
 export async function releaseJobs(runner: SlurmRunner, ids: readonly string[]): Promise<void> {
   for (const id of ids) await runner.run('scontrol', ['release', checkedId(id)], { effect: 'read' });

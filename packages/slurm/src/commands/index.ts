@@ -1,2 +1,2 @@
-export { cancelJobs, releaseJobs, requeueJob } from './control.js';
+export { cancelJobs, releaseJobs, requeueJob, startAfter } from './control.js';
 export { newSubmission, submissionOf, submitJob, submitScript, testSubmit } from './submit.js';

@@ -45,7 +45,7 @@ const RULES: readonly Rule[] = [
   {
     kind: 'limit-reached',
     pattern:
-      /job violates accounting\/QOS policy|(?:Assoc|QOS)\w*(?:Limit|Job)|job submit limit|too many|maximum number of jobs|temporarily unable to accept job|job queue full/i,
+      /job violates accounting\/QOS policy|(?:Assoc|QOS)\w*(?:Limit|Job)|job submit limit|too many|maximum number of jobs|temporarily unable to accept job|job queue full|allocation failure: resource temporarily unavailable/i,
     hint: 'wait until queued jobs have ended, or submit fewer at once',
   },
   {

@@ -37,6 +37,8 @@ export interface ClusterOptions {
   readonly killWait?: number;
   /** Whether preemption sends the signal of --signal. Most sites do not. */
   readonly sendUserSignal?: boolean;
+  /** Seconds for which ended jobs stay in Slurm's memory. */
+  readonly minJobAge?: number;
   /** Further lines of slurm.conf. */
   readonly extra?: readonly string[];
 }
@@ -220,7 +222,13 @@ class Cluster implements PrivateCluster {
   }
 
   private configuration(): string[] {
-    const { graceSeconds = 10, killWait = 5, sendUserSignal = true, extra = [] } = this.options;
+    const {
+      graceSeconds = 10,
+      killWait = 5,
+      sendUserSignal = true,
+      minJobAge = 3600,
+      extra = [],
+    } = this.options;
     const host = os.hostname().split('.')[0]!;
     const user = os.userInfo().username;
     const [controller, ...slurmd] = this.ports;
@@ -247,7 +255,13 @@ class Cluster implements PrivateCluster {
       ...['ReturnToService=2', 'SelectType=select/cons_tres', 'SelectTypeParameters=CR_Core_Memory'],
       ...['GresTypes=gpu', 'SchedulerType=sched/backfill'],
       'SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0,sched_min_interval=100000',
-      ...[`KillWait=${killWait}`, 'MessageTimeout=5', 'OverTimeLimit=0', 'InactiveLimit=0', 'MinJobAge=3600'],
+      ...[
+        `KillWait=${killWait}`,
+        'MessageTimeout=5',
+        'OverTimeLimit=0',
+        'InactiveLimit=0',
+        `MinJobAge=${minJobAge}`,
+      ],
       ...['JobRequeue=1', 'PreemptType=preempt/partition_prio', 'PreemptMode=REQUEUE'],
       ...this.nodes.map(
         (node, index) =>

@@ -87,13 +87,12 @@ export function arrayJob(
 export function guardJob(
   { plan, profile, workDir }: SubmittedPlan,
   planFile: string,
-  after: readonly string[],
   program: readonly string[],
 ): JobSpec {
   return jobFromProfile(profile, {
     name: arrayName(plan, 'guard'),
     ...{ nodes: 1, gpusPerNode: 0, tasksPerNode: 1, cpusPerTask: 1, memory: '1G', timeLimitSeconds: 600 },
-    dependencies: [{ kind: 'afterany', jobs: after }],
+    hold: true,
     requeueWhenKilled: true,
     output: path.join(literalPath(outputFolder(plan.directory)), '%x-%j.out'),
     workDir: profile.work_dir ?? workDir,

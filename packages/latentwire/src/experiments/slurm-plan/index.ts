@@ -4,7 +4,7 @@ export { type CancelledPlan, cancelPlan } from './cancel-plan.js';
 export { type CellTaskOptions, type CellTaskResult, runCellTask } from './cell-task.js';
 export type { QueuedCell, QueueView } from './queue-view.js';
 export {
-  advancePlan,
+  guardPlan,
   planRunner,
   queueOf,
   type ReconcileOptions,

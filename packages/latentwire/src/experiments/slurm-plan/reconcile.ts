@@ -24,7 +24,7 @@ import { Claims } from '../state/claims.js';
 import { cellFiles, claimsFolder } from '../state/experiment-folder.js';
 import { type CellGroup, groupCells } from './array-job.js';
 import { type ArrayRecord, readArrays } from './array-record.js';
-import { keepGuard } from './guard.js';
+import { takeGuard } from './guard.js';
 import { type QueuedCell, type QueueView, settleRecords, viewQueue } from './queue-view.js';
 import { type SubmittedArray, submitGroups, testGroups } from './submit-groups.js';
 import {
@@ -57,12 +57,17 @@ export interface Reconciliation {
   readonly phases: ReadonlyMap<string, Readiness>;
   /** Tasks in the queue, waiting or running, after this. */
   readonly queued: number;
+  /** Whether a guard job waits for their end. */
+  readonly guarded: boolean;
 }
 
 const LOCK = 'slurm-submissions';
 const LOCK_PATIENCE_MS = 300_000;
 /** Of one cell without anybody asking: what ends without leaving a word would go round for ever. */
 const MOST_SUBMISSIONS = 5;
+/** Less than the time limit of its job. */
+const GUARD_LOOKS = 12;
+const GUARD_PAUSE_MS = 30_000;
 /** MaxArraySize of a cluster that does not say. */
 const LONGEST_ARRAY = 1000;
 
@@ -92,6 +97,23 @@ export async function advancePlan(
     if (submitted === undefined || submitted.cancelled) return undefined;
     return reconcile(submitted, planFile, claims, options, 'task');
   });
+}
+
+/**
+ * What the guard does: the same, and where the queue has no room for all it stays until the next guard has found some.
+ * Undefined when the plan was cancelled. @throws LatentWireError
+ */
+export async function guardPlan(
+  planFile: string,
+  options: ReconcileOptions & { readonly pauseMs?: number },
+): Promise<Reconciliation | undefined> {
+  for (let look = 1; ; look++) {
+    const next = await advancePlan(planFile, options);
+    if (next === undefined || next.guarded || next.left.length + next.queued === 0) return next;
+    if (look === GUARD_LOOKS) return next;
+    options.logger.info(`no room in the queue for ${next.left.length} cells and a guard; waiting`);
+    await new Promise((resolve) => setTimeout(resolve, options.pauseMs ?? GUARD_PAUSE_MS));
+  }
 }
 
 async function reconcile(
@@ -133,7 +155,7 @@ async function reconcile(
   const groups = groupCells(wanted, (cell) => readyPhase(cell)!, await longestArray(runner, wanted));
   const submitter = { runner, submitted, planFile, program: options.program };
   if (asker === 'person') await withSlurmErrors(() => testGroups(submitter, groups));
-  const result = { states, phases, held, full: undefined, left: [] };
+  const result = { states, phases, held, full: undefined, left: [], guarded: false };
   const queued = [...view.arrays.values()].reduce((a, b) => a + b, 0);
   if (options.testOnly === true) {
     return {
@@ -144,17 +166,28 @@ async function reconcile(
   }
   // From here on tasks may start, and go by this file.
   if (asker === 'person') writeSubmittedPlan(submitted);
-  const { arrays, full, refused } = await submitGroups(submitter, groups);
+  const guard =
+    options.guard !== false && (groups.length > 0 || queued > 0)
+      ? await takeGuard(submitter, view, options.logger)
+      : undefined;
+  let { arrays, full, refused } = await submitGroups(submitter, groups);
+  if (full !== undefined && guard !== undefined && arrays.length + queued === 0) {
+    // Room for one job only: better a cell than its guard.
+    await guard.remove();
+    ({ arrays, full, refused } = await submitGroups(submitter, groups));
+  }
+  await guard?.watch([...new Set([...view.arrays.keys(), ...arrays.map(({ job }) => job)])]);
   const placed = new Set(arrays.flatMap(({ cells }) => cells));
-  if (refused !== undefined || (full !== undefined && placed.size + queued === 0)) {
+  const nothing = asker === 'person' && placed.size + queued === 0;
+  if (refused !== undefined || (full !== undefined && nothing)) {
     await refusal(refused ?? full, arrays, wanted.length - placed.size, groups);
   }
-  if (options.guard !== false) await keepGuard(submitter, view, arrays, options.logger);
   return {
     ...result,
     arrays,
     left: wanted.flatMap(({ name }) => (placed.has(name) ? [] : [name])),
     full: full?.message,
+    guarded: guard?.isThere() === true,
     queued: queued + placed.size,
   };
 }

@@ -40,7 +40,12 @@ export interface Submitter {
 export async function testGroups(submitter: Submitter, groups: readonly CellGroup[]): Promise<void> {
   for (const group of groups) {
     const spec = arrayJob(submitter.submitted, group, newSubmission(), submitter.program);
-    await testSubmit(submitter.runner, renderScript(spec));
+    try {
+      await testSubmit(submitter.runner, renderScript(spec));
+    } catch (error) {
+      // A full queue is no reason to refuse a plan: what finds no room now finds it later.
+      if (!(error instanceof SlurmError) || error.kind !== 'limit-reached') throw error;
+    }
   }
 }
 
