@@ -3,7 +3,7 @@
  * of a training that nothing disturbed. What else Slurm does to jobs is tested in packages/slurm with a stand-in.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -85,6 +85,70 @@ describe.skipIf(!slurm.available)('a training under a real Slurm', () => {
     expect(weights(directory)).toEqual(weights(twin));
     const predictions = (run: string) => readFileSync(path.join(run, 'predictions.jsonl'), 'utf8');
     expect(predictions(directory)).toBe(predictions(twin));
+  });
+
+  it('is a cell of a plan as well: submitted by one command, preempted, done with the same bytes', {
+    timeout: 300_000,
+  }, async () => {
+    const at = (name: string, text: string): string => {
+      writeFileSync(within(name), text);
+      return within(name);
+    };
+    const plan = at(
+      'small plan.yaml',
+      `version: 1
+name: small
+seeds: [1]
+settings:
+  model: {ids: ['bundled:tiny-llama']}
+  encoder: {id: 'bundled:tiny-llama'}
+  data: {dataset: facts, samples: 400}
+  training: {epochs: 4, max_steps: 20, batch_size: 4}
+  wire: {latent_len: 8, d_z: 16}
+  evaluation: {eval_samples: 8, max_new_tokens: 8}
+  system: {device: cpu}
+phases: [{name: core}]
+`,
+    );
+    const profile = at(
+      'here.yaml',
+      `name: here\npartition: preempt\nmemory: 1GB\ntime: '00:30:00'\nexclude: ${cluster.nodes[0]}\n`,
+    );
+    const latentwire = async (...args: string[]): Promise<Record<string, unknown>> => {
+      const options = { env: { ...cluster.env, OMP_NUM_THREADS: '1' }, cwd: within('.') };
+      const { stdout } = await promisify(execFile)(process.execPath, [program, ...args, '--json'], options);
+      return JSON.parse(stdout) as Record<string, unknown>;
+    };
+    const [directory, twin] = [within('plan runs'), within('plan twin')];
+    const inSlurm = ['run', plan, '--experiment-dir', directory, '--slurm', profile, '--at-once', '2'];
+    expect(await latentwire(...inSlurm, '--test-only')).toMatchObject({ status: 'tested', queued: 0 });
+    expect(await latentwire(...inSlurm)).toMatchObject({ status: 'submitted', queued: 1, left: [] });
+    const names = () => readdirSync(directory).filter((name) => !name.startsWith('.'));
+    const rows = (name: string) => {
+      const file = path.join(directory, name, 'logs/diagnostics.jsonl');
+      return existsSync(file) ? readDiagnostics(file).length : 0;
+    };
+    await until('five steps', () => names().length === 1 && names().every((n) => rows(n) >= 5), 120_000);
+    const status = await latentwire('status', plan, '--experiment-dir', directory);
+    const { cells } = status.queue as { cells: Record<string, object> };
+    expect(Object.values(cells)).toMatchObject([{ state: 'RUNNING' }]);
+    expect(await latentwire(...inSlurm)).toMatchObject({ arrays: [], queued: 1 });
+    await submitJob(createRunner({ env: cluster.env }), {
+      ...{ requeue: false, nodeList: cluster.nodes[1]!, cpusPerTask: 32, memory: '1GB', output: '/dev/null' },
+      ...{ name: 'urgent', partition: 'normal', command: ['true'] },
+    });
+    await latentwire('run', plan, '--experiment-dir', twin);
+    await until('the end', async () => (await latentwire(...inSlurm)).status === 'completed', 180_000);
+
+    for (const name of names()) {
+      const [ours, theirs] = [path.join(directory, name), path.join(twin, name)];
+      const { attempt } = readStatus(path.join(ours, 'status.json'))!;
+      expect(attempt).toBe(2);
+      expect(weights(ours)).toEqual(weights(theirs));
+      const predictions = (run: string) => readFileSync(path.join(run, 'predictions.jsonl'), 'utf8');
+      expect(predictions(ours)).toBe(predictions(theirs));
+    }
+    await until('an empty queue', async () => (await cluster.run('squeue', '--noheader')) === '');
   });
 });
 

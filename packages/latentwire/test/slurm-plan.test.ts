@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { provideSlurm } from '../../slurm/test/real-slurm/install.js';
 import { type PrivateCluster, startCluster } from '../../slurm/test/real-slurm/private-cluster.js';
 import { until } from '../../slurm/test/real-slurm/scenario.js';
+import { cellFiles } from '../src/experiments/index.js';
 import { cancelPlan, readArrays, submittedPlanFile } from '../src/experiments/slurm-plan/index.js';
 import { silentLogger } from '../src/telemetry/index.js';
 import { type CompiledSources, compileSources } from './support/compile-sources.js';
@@ -132,6 +133,24 @@ phases:
     await wholeAndAlone(plan);
     // The shell could not ask for a requeue: another task, or the guard, submitted its cell again.
     expect((await plan.jobs()).filter(({ array }) => array !== undefined)).toHaveLength(5);
+  });
+
+  it('gives a cell of several GPUs a task for each, which meet again after a requeue', {
+    timeout,
+  }, async () => {
+    const text = small('ranks', 60).replace(
+      /phases:[\s\S]*/,
+      'resources: {gpus: 2, cpus: 2}\nphases: [{name: one}]\n',
+    );
+    const plan = quiet('ranks', text, { stepMs: 60, profile: { gpus_per_node: 4 } });
+    const { arrays } = await plan.submit();
+    const { folder } = cellFiles(plan.plan.directory, plan.plan.cells[0]!.name);
+    const ranks = () => readFileSync(path.join(folder, 'ranks.txt'), 'utf8').trim().split('\n').sort();
+    await until('both ranks', () => ranks().length === 2 && plan.steps() > 0);
+    await requeueJob(plan.runner, `${arrays[0]!.job}_0`);
+    await wholeAndAlone(plan);
+    const address = ranks()[0]!.split(' ').at(-1);
+    expect(ranks()).toEqual(['0 0 2', '0 0 2', '1 1 2', '1 1 2'].map((words) => `${words} ${address}`));
   });
 
   it('is cancelled as a whole, and goes on where it was', { timeout }, async () => {

@@ -1,23 +1,32 @@
 /** An experiment's status as people read it. */
 import type { CellStatus, ExperimentStatus } from '../experiments/index.js';
+import type { QueueStatus } from '../experiments/slurm-plan/index.js';
 import { formatHours } from './format.js';
 
 const ORDER = ['running', 'failed', 'preempted', 'queued', 'done'] as const;
 const LONGEST = 30;
 
-/** @param options `onlyOpen`: leave out what is done; `limit`: rows at most */
+/** @param options `onlyOpen`: leave out what is done; `limit`: rows at most; `queue`: what Slurm says */
 export async function statusTable(
   status: ExperimentStatus,
-  options: { readonly onlyOpen?: boolean; readonly limit?: number } = {},
+  options: {
+    readonly onlyOpen?: boolean;
+    readonly limit?: number;
+    readonly queue?: QueueStatus | undefined;
+  } = {},
 ): Promise<string> {
   const { counts, cells, etaSeconds, others } = status;
   const shown = cells
     .filter(({ state }) => options.onlyOpen !== true || state.kind !== 'done')
     .sort((a, b) => ORDER.indexOf(a.state.kind) - ORDER.indexOf(b.state.kind));
   const limit = options.limit ?? shown.length;
+  const { queue } = options;
+  const jobs = Object.values(queue?.cells ?? {});
   const summary = [
     ORDER.map((kind) => `${counts[kind]} ${kind}`).join(', '),
     ...(etaSeconds === undefined ? [] : [`about ${formatHours(etaSeconds / 3600)} left`]),
+    ...(jobs.length === 0 ? [] : [`${jobs.length} in the Slurm queue`]),
+    ...(queue?.trouble === undefined ? [] : [`of Slurm nothing is known (${queue.trouble})`]),
   ].join('; ');
   if (shown.length === 0) return summary;
   const { renderTable } = await import('../results/tables/index.js');
@@ -29,6 +38,7 @@ export async function statusTable(
       { title: 'step', align: 'right' },
       { title: 'attempts', align: 'right' },
       { title: 'ETA', align: 'right' },
+      ...(jobs.length === 0 ? [] : [{ title: 'job' }]),
       { title: 'note' },
     ],
     rows: shown
@@ -40,6 +50,7 @@ export async function statusTable(
         steps(cell),
         cell.attempts === 0 ? null : cell.attempts,
         cell.etaSeconds === undefined ? null : formatHours(cell.etaSeconds / 3600),
+        ...(jobs.length === 0 ? [] : [jobOf(queue?.cells[cell.name])]),
         note(cell),
       ]),
   });
@@ -51,6 +62,13 @@ export async function statusTable(
           `${others.length} runs here are not of this plan: ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`,
         ];
   return [table, ...more, '', summary, ...foreign].join('\n');
+}
+
+/** `12_3 PENDING (Resources)`. */
+function jobOf(task: QueueStatus['cells'][string] | undefined): string | null {
+  if (task === undefined) return null;
+  const reason = task.state === 'PENDING' && task.reason !== null ? ` (${task.reason})` : '';
+  return `${task.job ?? ''} ${task.state}${reason}`.trim();
 }
 
 function steps({ state, totalSteps }: CellStatus): string | null {

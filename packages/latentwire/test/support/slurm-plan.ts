@@ -100,10 +100,14 @@ export class PlanInSlurm {
     const variables = readFileSync(`/proc/${runner}/environ`, 'utf8').split('\0');
     const job = variables.find((variable) => variable.startsWith('SLURM_JOB_ID='));
     const shell = this.cluster.leftOver().find((pid) => {
-      const [command, environment] = ['cmdline', 'environ'].map((name) =>
-        readFileSync(`/proc/${pid}/${name}`, 'utf8').split('\0'),
-      );
-      return command![1]?.endsWith('slurm_script') === true && environment!.includes(job!);
+      try {
+        const [command, environment] = ['cmdline', 'environ'].map((name) =>
+          readFileSync(`/proc/${pid}/${name}`, 'utf8').split('\0'),
+        );
+        return command![1]?.endsWith('slurm_script') === true && environment!.includes(job!);
+      } catch {
+        return false; // It has just ended.
+      }
     });
     if (shell === undefined) throw new Error(`no batch shell of ${job}`);
     return shell;
@@ -126,6 +130,14 @@ export class PlanInSlurm {
     return this.plan.cells.filter(({ name }) =>
       this.attempts(name).some((e) => e.event === 'end' && e.cause === 'completed'),
     ).length;
+  }
+
+  /** Steps that all cells have done, those done again counted once. */
+  steps(): number {
+    return this.plan.cells.reduce((sum, { name }) => {
+      const file = path.join(this.plan.directory, name, 'logs', 'diagnostics.jsonl');
+      return sum + (existsSync(file) ? readDiagnostics(file).length : 0);
+    }, 0);
   }
 
   attempts(cell: string): AttemptEvent[] {

@@ -16,6 +16,7 @@ import type { CellState } from '../state/cell-state.js';
 import { Claims } from '../state/claims.js';
 import { cellFiles, claimsFolder } from '../state/experiment-folder.js';
 import { type ArrayCells, readArrayCells } from './array-record.js';
+import { followRank, RankLeader } from './ranks.js';
 import { advancePlan } from './reconcile.js';
 
 export interface CellTaskOptions {
@@ -40,9 +41,34 @@ const PATIENCE_MS = 150_000;
 
 /** Returns when the process should exit. @throws LatentWireError */
 export async function runCellTask(options: CellTaskOptions): Promise<CellTaskResult> {
+  const { file, logger } = options;
+  const content = readArrayCells(file);
+  const cell = taskCell(content, file);
+  const job = jobContext()!;
+  const { directory } = content;
+  if (job.rank > 0) {
+    const files = cellFiles(directory, cell.name);
+    const exitCode = await followRank(directory, job, options.command(cell, files), logger);
+    return { cell: cell.name, state: 'running', why: `rank ${job.rank}`, exitCode: exitCode as 0 | 1 | 85 };
+  }
+  if (job.tasks === 1) return lead(content, cell, options);
+  const leader = new RankLeader(directory, job);
+  let exitCode: CellTaskResult['exitCode'] = 1;
+  try {
+    const command: CellCommand = (...about) => {
+      leader.start();
+      return options.command(...about);
+    };
+    const result = await lead(content, cell, { ...options, command });
+    exitCode = result.exitCode;
+    return result;
+  } finally {
+    leader.end(exitCode);
+  }
+}
+
+async function lead(content: ArrayCells, cell: Cell, options: CellTaskOptions): Promise<CellTaskResult> {
   const { logger } = options;
-  const content = readArrayCells(options.file);
-  const cell = taskCell(content, options.file);
   const run = path.join(content.directory, cell.name);
   const { result, ending } = await superviseWork<CellState>({
     record: path.join(cellFiles(content.directory, cell.name).folder, 'slurm.jsonl'),
@@ -69,8 +95,9 @@ async function carryOut(
   const gpuClaims = new Claims(gpuClaimsFolder());
   let state: CellState;
   try {
-    const executor = new LocalExecutor({ slots: 1, gpus: await findGpus(), gpuClaims, command });
-    const { states } = await runCells(planOf(content, cell), {
+    const gpus = await findGpus();
+    const executor = new LocalExecutor({ slots: 1, gpus, gpuClaims, command });
+    const { states } = await runCells(planOf(content, cell, gpus.length), {
       ...{ executor, claims, logger, patienceMs: PATIENCE_MS },
       ...{ signal: stop.signal, killSignal: stop.killSignal },
     });
@@ -92,14 +119,15 @@ async function carryOut(
   return state;
 }
 
-/** The plan as far as this task is concerned: its cell, which may start. */
-function planOf({ directory, retries }: ArrayCells, cell: Cell): Plan {
+/** The plan as far as this task is concerned: its cell, which may start, with what of it is on this node. */
+function planOf({ directory, retries }: ArrayCells, cell: Cell, gpusHere: number): Plan {
+  const resources = { ...cell.resources, gpus: Math.min(cell.resources.gpus, gpusHere) };
   const phase = { name: 'task', kind: 'other', after: [], gate: undefined, cells: [cell.id] } as const;
   return {
     name: cell.name,
     description: undefined,
     ...{ directory, retries, phases: [phase], files: [], notes: [] },
-    cells: [{ ...cell, places: [{ phase: 'task', kind: 'other', label: cell.name, axes: {} }] }],
+    cells: [{ ...cell, resources, places: [{ phase: 'task', kind: 'other', label: cell.name, axes: {} }] }],
     assumptions: {
       examples_per_second: 1,
       questions_per_second: 1,

@@ -2,6 +2,7 @@
 export { readArrays } from './array-record.js';
 export { type CancelledPlan, cancelPlan } from './cancel-plan.js';
 export { type CellTaskOptions, type CellTaskResult, runCellTask } from './cell-task.js';
+export { type QueueStatus, queueStatus } from './queue-status.js';
 export type { QueuedCell, QueueView } from './queue-view.js';
 export {
   guardPlan,

@@ -1,0 +1,29 @@
+/** What the queue says of the cells of a directory, for `latentwire status`. Looks only, and never fails. */
+import { existsSync } from 'node:fs';
+import { createRunner, SlurmError, type SlurmRunner } from '@latentwire/slurm';
+import { slurmFolder } from '../state/experiment-folder.js';
+import { readArrays } from './array-record.js';
+import type { QueuedCell } from './queue-view.js';
+import { queueOf } from './reconcile.js';
+
+export interface QueueStatus {
+  /** Live tasks by name of their cell. */
+  readonly cells: Readonly<Record<string, QueuedCell>>;
+  /** Why nothing is known of the queue; undefined: all is. */
+  readonly trouble: string | undefined;
+}
+
+/** Undefined: nothing of this directory was ever submitted. */
+export async function queueStatus(
+  directory: string,
+  runner: SlurmRunner = createRunner({ timeoutMs: 10_000, pausesMs: [] }),
+): Promise<QueueStatus | undefined> {
+  if (!existsSync(slurmFolder(directory))) return undefined;
+  try {
+    const { cells } = await queueOf(directory, readArrays(directory), runner);
+    return { cells: Object.fromEntries([...cells].filter(([, { live }]) => live)), trouble: undefined };
+  } catch (error) {
+    if (!(error instanceof SlurmError)) throw error;
+    return { cells: {}, trouble: error.message };
+  }
+}
