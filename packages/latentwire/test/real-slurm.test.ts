@@ -138,7 +138,9 @@ phases: [{name: core}]
       ...{ name: 'urgent', partition: 'normal', command: ['true'] },
     });
     await latentwire('run', plan, '--experiment-dir', twin);
-    await until('the end', async () => (await latentwire(...inSlurm)).status === 'completed', 180_000);
+    const state = (name: string) => readStatus(path.join(directory, name, 'status.json'))?.state;
+    await until('the end', () => names().every((name) => state(name) === 'completed'), 180_000);
+    expect(await latentwire(...inSlurm)).toMatchObject({ status: 'completed', arrays: [] });
 
     for (const name of names()) {
       const [ours, theirs] = [path.join(directory, name), path.join(twin, name)];

@@ -145,6 +145,15 @@ export class PlanInSlurm {
     return existsSync(attempts) ? (readJsonLines(attempts) as unknown as AttemptEvent[]) : [];
   }
 
+  /** Why each start of a cell's task ended, as the task saw it first: `preemption`, `time-limit`, … */
+  decisions(cell: string): string[] {
+    const file = path.join(cellFiles(this.plan.directory, cell).folder, 'slurm.jsonl');
+    const events = readJsonLines(file) as { event: string; cause?: string }[];
+    return events.flatMap(({ event, cause }, i) =>
+      event === 'decision' && events[i - 1]?.event === 'end' ? [cause!] : [],
+    );
+  }
+
   /** Every violation of: each cell once, nothing lost beyond the last save, no row twice. Empty when all is well. */
   problems(): string[] {
     return this.plan.cells.flatMap(({ name, config }) => {
