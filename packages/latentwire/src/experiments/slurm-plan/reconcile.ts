@@ -152,9 +152,12 @@ async function reconcile(
   });
   const heldNames = new Set(held.map(({ cell }) => cell));
   const wanted = startable.filter(({ name }) => !heldNames.has(name));
-  const groups = groupCells(wanted, (cell) => readyPhase(cell)!, await longestArray(runner, wanted));
+  const untested = groupCells(wanted, (cell) => readyPhase(cell)!, await longestArray(runner, wanted));
   const submitter = { runner, submitted, planFile, program: options.program };
-  if (asker === 'person') await withSlurmErrors(() => testGroups(submitter, groups));
+  const groups =
+    asker === 'person'
+      ? await withSlurmErrors(() => testGroups(submitter, untested, options.testOnly === true))
+      : untested;
   const result = { states, phases, held, full: undefined, left: [], guarded: false };
   const queued = [...view.arrays.values()].reduce((a, b) => a + b, 0);
   if (options.testOnly === true) {

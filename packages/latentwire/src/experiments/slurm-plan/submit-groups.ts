@@ -36,17 +36,32 @@ export interface Submitter {
   readonly program: readonly string[];
 }
 
-/** Asks Slurm about each array without submitting any. @throws SlurmError, so that no plan is submitted by half */
-export async function testGroups(submitter: Submitter, groups: readonly CellGroup[]): Promise<void> {
+/**
+ * Asks Slurm about each array without submitting any, so that no plan is submitted by half. Those that it may refuse come
+ * first in the result: `--test-only` says "not available" also while nodes are down, where sbatch would wait for them.
+ * @param strict throws for these too
+ * @throws SlurmError
+ */
+export async function testGroups(
+  submitter: Submitter,
+  groups: readonly CellGroup[],
+  strict: boolean,
+): Promise<CellGroup[]> {
+  const [doubtful, fine]: [CellGroup[], CellGroup[]] = [[], []];
   for (const group of groups) {
     const spec = arrayJob(submitter.submitted, group, newSubmission(), submitter.program);
     try {
       await testSubmit(submitter.runner, renderScript(spec));
+      fine.push(group);
     } catch (error) {
+      const kind = error instanceof SlurmError ? error.kind : undefined;
+      if (kind === 'impossible-request' && !strict) doubtful.push(group);
       // A full queue is no reason to refuse a plan: what finds no room now finds it later.
-      if (!(error instanceof SlurmError) || error.kind !== 'limit-reached') throw error;
+      else if (kind === 'limit-reached') fine.push(group);
+      else throw error;
     }
   }
+  return [...doubtful, ...fine];
 }
 
 export async function submitGroups(submitter: Submitter, groups: readonly CellGroup[]): Promise<Submission> {
