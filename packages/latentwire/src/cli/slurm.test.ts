@@ -7,11 +7,13 @@ import { runCli } from './program.js';
 const within = temporaryFolder();
 const { PATH } = process.env;
 
-async function latentwire(...args: string[]) {
+const latentwire = (...args: string[]) => cli('slurm', ...args);
+
+async function cli(...args: string[]) {
   let stdout = '';
   let stderr = '';
   const output = { stdout: (text: string) => (stdout += text), stderr: (text: string) => (stderr += text) };
-  const code = await runCli(['slurm', ...args], output as never);
+  const code = await runCli(args, output as never);
   return { code, stdout, stderr };
 }
 
@@ -105,6 +107,45 @@ describe('latentwire slurm', () => {
     [['render', '--profile', 'local-test', '--name', 'a\nb', '--', 'x'], '--job-name: expected one line'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await latentwire(...args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+});
+
+describe('latentwire run --slurm', () => {
+  const plan = () => {
+    const text =
+      'version: 1\nname: p\nsettings: {model.ids: [m]}\nphases: [{name: one}, {name: two, after: [one]}]\n';
+    writeFileSync(
+      within('plan.yaml'),
+      text.replace('{name: two', '{name: two, settings: {wire.latent_len: 5}'),
+    );
+    return [within('plan.yaml'), '--experiment-dir', within('runs')];
+  };
+
+  it('submits what may start, shows it, and ends all of it', async () => {
+    const submitted = await cli('run', ...plan(), '--slurm', 'local-test', '--at-once', '1');
+    expect(submitted).toMatchObject({ code: 0 });
+    expect(submitted.stdout).toContain(
+      'submitted one as job 12 (1 cell)\ntwo starts after one\n1 task in the queue',
+    );
+    expect(readFileSync(within('script'), 'utf8')).toContain('#SBATCH --array=0%1\n');
+    command('squeue', `echo '${JSON.stringify({ jobs: [{ ...job, name: 'p.one' }] })}'`);
+    const status = await cli('status', ...plan());
+    expect(status.stdout).toMatch(/one\s.*12_0 RUNNING/);
+    expect(status.stdout).toContain('1 in the Slurm queue');
+    expect((await cli('slurm', 'cancel', ...plan())).stdout).toBe('cancelled 1 tasks (jobs 12)\n');
+    expect(readFileSync(within('asked'), 'utf8')).toMatch(/cancel 12\n$/);
+    command('squeue', 'echo "slurm_load_jobs error: Invalid user" >&2; exit 1');
+    expect((await cli('status', ...plan())).stdout).toContain('of Slurm nothing is known (squeue --json:');
+  });
+
+  it.each([
+    [['--at-once', '2'], '--at-once and --test-only belong to --slurm'],
+    [['--slurm', 'marlow'], 'did you mean marlowe?'],
+    [['--slurm', '--at-once', '0'], '--at-once: expected an integer ≥ 1, got 0'],
+  ])('refuses %j', async (flags, message) => {
+    const { code, stderr } = await cli('run', ...plan(), ...flags);
     expect(code).toBe(2);
     expect(stderr).toContain(message);
   });
