@@ -30,6 +30,8 @@ export interface LocalExecutorOptions {
   /** Where this machine's GPUs are claimed, by all experiments: see `gpuClaimsFolder`. */
   readonly gpuClaims: Claims;
   readonly env?: NodeJS.ProcessEnv;
+  /** Its cells are one rank of a training in several processes, as this process is; otherwise they train alone. */
+  readonly asRank?: boolean;
 }
 
 const POLL_MS = 250;
@@ -43,6 +45,7 @@ export class LocalExecutor implements Executor {
   readonly #command: CellCommand;
   readonly #claims: Claims;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #asRank: boolean;
   #running = 0;
 
   constructor(options: LocalExecutorOptions) {
@@ -51,6 +54,7 @@ export class LocalExecutor implements Executor {
     this.#command = options.command;
     this.#claims = options.gpuClaims;
     this.#env = options.env ?? process.env;
+    this.#asRank = options.asRank === true;
   }
 
   hasRoom(resources: Resources): boolean {
@@ -72,7 +76,7 @@ export class LocalExecutor implements Executor {
       mkdirSync(files.folder, { recursive: true });
       writeJsonAtomic(files.config, { ...cell.config });
       child = this.#spawn(this.#command(cell, files), files, {
-        ...ALONE,
+        ...(this.#asRank ? {} : ALONE),
         OMP_NUM_THREADS: String(cell.resources.cpus),
         ...(this.#gpus.length > 0 && { CUDA_VISIBLE_DEVICES: held.map(({ gpu }) => gpu).join(',') }),
       });

@@ -48,7 +48,8 @@ export async function runCellTask(options: CellTaskOptions): Promise<CellTaskRes
   const { directory } = content;
   if (job.rank > 0) {
     const files = cellFiles(directory, cell.name);
-    const exitCode = await followRank(directory, job, options.command(cell, files), logger);
+    const env = { ...process.env, OMP_NUM_THREADS: String(threadsOf(cell, job.tasks)) };
+    const exitCode = await followRank(directory, job, options.command(cell, files), logger, env);
     return { cell: cell.name, state: 'running', why: `rank ${job.rank}`, exitCode: exitCode as 0 | 1 | 85 };
   }
   if (job.tasks === 1) return lead(content, cell, options);
@@ -96,8 +97,9 @@ async function carryOut(
   let state: CellState;
   try {
     const gpus = await findGpus();
-    const executor = new LocalExecutor({ slots: 1, gpus, gpuClaims, command });
-    const { states } = await runCells(planOf(content, cell, gpus.length), {
+    const tasks = jobContext()?.tasks ?? 1;
+    const executor = new LocalExecutor({ slots: 1, gpus, gpuClaims, command, asRank: tasks > 1 });
+    const { states } = await runCells(planOf(content, cell, gpus.length, tasks), {
       ...{ executor, claims, logger, patienceMs: PATIENCE_MS },
       ...{ signal: stop.signal, killSignal: stop.killSignal },
     });
@@ -119,9 +121,15 @@ async function carryOut(
   return state;
 }
 
-/** The plan as far as this task is concerned: its cell, which may start, with what of it is on this node. */
-function planOf({ directory, retries }: ArrayCells, cell: Cell, gpusHere: number): Plan {
-  const resources = { ...cell.resources, gpus: Math.min(cell.resources.gpus, gpusHere) };
+/** Processor threads of each of several processes. */
+function threadsOf({ resources }: Cell, tasks: number): number {
+  return Math.max(1, Math.ceil(resources.cpus / tasks));
+}
+
+/** The plan as far as this task is concerned: its cell, which may start, with what of it is here. */
+function planOf({ directory, retries }: ArrayCells, cell: Cell, gpusHere: number, tasks: number): Plan {
+  const gpus = Math.min(cell.resources.gpus, gpusHere);
+  const resources = { ...cell.resources, gpus, cpus: threadsOf(cell, tasks) };
   const phase = { name: 'task', kind: 'other', after: [], gate: undefined, cells: [cell.id] } as const;
   return {
     name: cell.name,

@@ -59,6 +59,7 @@ export async function followRank(
   job: JobContext,
   command: readonly string[],
   logger: Logger,
+  env: NodeJS.ProcessEnv,
 ): Promise<number> {
   // Slurm tells every task to stop; rank 0's training tells those of the others.
   for (const signal of ['SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {});
@@ -76,7 +77,7 @@ export async function followRank(
         await stop();
         current = word.attempt;
         logger.info(`rank ${job.rank} joins attempt ${current}`);
-        stop = begin(command, logger);
+        stop = begin(command, logger, env);
       }
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
@@ -84,9 +85,9 @@ export async function followRank(
 }
 
 /** Starts a process; what is returned waits for its end, for a while, and then ends it. */
-function begin(command: readonly string[], logger: Logger): () => Promise<void> {
+function begin(command: readonly string[], logger: Logger, env: NodeJS.ProcessEnv): () => Promise<void> {
   const [program = '', ...args] = command;
-  const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], env });
   const ended = new Promise<void>((resolve) => {
     child.once('error', (error) => {
       logger.warn(error.message);
