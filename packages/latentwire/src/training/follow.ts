@@ -104,6 +104,8 @@ export async function follow(config: RunConfig, options: { readonly logger: Logg
     team.leave();
     return { ...outcome, rank };
   } catch (error) {
+    // Rank 0 was asked to stop as well, and is gone or takes all of the grace time.
+    if (error instanceof Interrupted) return { state: 'preempted', steps: 0, rank };
     team.fail(error);
     log?.logger.error(error instanceof Error ? error.message : String(error));
     await team.farewell();

@@ -3,7 +3,7 @@
  * end of one that failed is the end of all, and no process outlives this one unasked.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -59,13 +59,22 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
     logger.info('passing a signal on to all processes', { signal });
     all(signal);
   };
+  const note = (told: object): void => {
+    writeFileSync(`${notice}.new`, JSON.stringify(told));
+    renameSync(`${notice}.new`, notice);
+  };
   const ended = (end: RankEnd): void => {
     ends.push(end);
-    const asked = stoppedBy !== undefined && end.signal === stoppedBy;
-    if (failure !== undefined || asked || end.code === 0 || end.code === REQUEUE) return;
+    if (failure !== undefined || end.code === 0 || end.code === REQUEUE) return;
+    const told = { rank: end.rank, message: howItEnded(end) };
+    if (stoppedBy !== undefined && end.signal === stoppedBy) {
+      // It had no handlers yet. Nothing is lost; the others need not wait for it.
+      note({ ...told, stop: stoppedBy });
+      return;
+    }
     failure = end;
-    logger.error(`rank ${end.rank} of ${processes} ${howItEnded(end)}`);
-    writeFileSync(notice, JSON.stringify({ rank: end.rank, message: howItEnded(end) }));
+    logger.error(`rank ${end.rank} of ${processes} ${told.message}`);
+    note(told);
     killer = setTimeout(() => all('SIGKILL'), options.killAfter * 1000);
   };
   for (const signal of PASSED_ON) process.on(signal, passOn);
@@ -91,7 +100,7 @@ export function exitCodeOf(result: LaunchResult, env: NodeJS.ProcessEnv = proces
   if (failure !== undefined) return failure.code === 2 ? 2 : 1;
   if (ends.some(({ code }) => code === REQUEUE)) return REQUEUE;
   // Ended by a signal that came before there were handlers: nothing is lost, but it is not done either.
-  if (stoppedBy !== undefined && ends.some(({ signal }) => signal !== null)) {
+  if (stoppedBy !== undefined && ends[0]?.signal === stoppedBy) {
     return env.SLURM_JOB_ID === undefined ? 1 : REQUEUE;
   }
   return 0;

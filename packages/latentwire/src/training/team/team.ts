@@ -277,7 +277,7 @@ export class Team {
       failureSeenByLauncher() ??
       this.#speak(() => (this.#store.has('failed') ? this.#store.get('failed') : undefined));
     if (told === undefined) return;
-    throw peerFailed(JSON.parse(told) as Failure, this.size);
+    throw endOfPeer(JSON.parse(told) as Failure, this.size);
   }
 
   #speak<T>(action: () => T): T {
@@ -286,7 +286,7 @@ export class Team {
     } catch (cause) {
       sleep(LOOK_EVERY_MS);
       const seen = failureSeenByLauncher();
-      if (seen !== undefined) throw peerFailed(JSON.parse(seen) as Failure, this.size, cause);
+      if (seen !== undefined) throw endOfPeer(JSON.parse(seen) as Failure, this.size, cause);
       throw new PeerFailed(`rank 0 of ${this.size} is gone: ${textOf(cause)}`, { ...GONE, cause });
     }
   }
@@ -301,9 +301,12 @@ interface Note<T> {
 interface Failure {
   readonly rank: number;
   readonly message: string;
+  /** The signal, when it was asked to stop before it could say so. */
+  readonly stop?: string;
 }
 
-function peerFailed({ rank, message }: Failure, size: number, cause?: unknown): PeerFailed {
+function endOfPeer({ rank, message, stop }: Failure, size: number, cause?: unknown): Error {
+  if (stop !== undefined) return new Interrupted(stop);
   return new PeerFailed(`rank ${rank} of ${size} failed: ${message}`, {
     code: 'io',
     hint: rank === 0 ? 'see logs/latest.log' : `see logs/rank-${rank}_*.log`,
