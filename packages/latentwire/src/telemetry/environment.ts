@@ -126,7 +126,11 @@ async function readGpus(): Promise<GpuInfo[] | null> {
 /** Trimmed stdout, or undefined when the program is not there, fails or takes too long. */
 async function output(program: string, args: readonly string[]): Promise<string | undefined> {
   try {
-    const { stdout } = await spawn(program, args, { timeout: PROBE_TIMEOUT_MS, stdin: 'ignore' });
+    const { stdout } = await spawn(program, args, {
+      // Not `timeout`: where there is no such program its timer would keep this process alive.
+      signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+      stdin: 'ignore',
+    });
     return stdout.trim();
   } catch {
     return undefined;
