@@ -70,11 +70,13 @@ function text(
   const cells = (list: readonly string[]): string => `${list.length} ${list.length === 1 ? 'cell' : 'cells'}`;
   if (testOnly)
     return [...arrays.map(({ phase, cells: c }) => `Slurm would take ${phase} (${cells(c)})`), ...waits];
+  const failed = [...states.values()].filter(({ kind }) => kind === 'failed').length;
   return [
     ...arrays.map(({ job, phase, cells: list }) => `submitted ${phase} as job ${job} (${cells(list)})`),
     ...(arrays.length === 0 ? ['nothing to submit'] : []),
     ...(left.length > 0 ? [`no room for ${cells(left)} more (${full}): tasks that end submit them`] : []),
     ...waits,
+    ...(failed > 0 ? [`${failed} failed: latentwire status says why, --retry-failed tries again`] : []),
     `${queued} ${queued === 1 ? 'task' : 'tasks'} in the queue, ${[...states.values()].filter(({ kind }) => kind === 'done').length} of ${states.size} cells done`,
     ...(queued > 0 ? ['latentwire status PLAN shows both; latentwire slurm cancel PLAN ends all'] : []),
   ];

@@ -1,5 +1,5 @@
 /** `latentwire slurm` with stand-ins for Slurm's commands; the real ones are in test/real-slurm.test.ts. */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../test/support/temporary-folder.js';
 import { runCli } from './program.js';
@@ -130,6 +130,8 @@ describe('latentwire run --slurm', () => {
       'submitted one as job 12 (1 cell)\ntwo starts after one\n1 task in the queue',
     );
     expect(readFileSync(within('script'), 'utf8')).toContain('#SBATCH --array=0%1\n');
+    // What aggregate and report ask for.
+    expect(existsSync(within('runs/.experiment/plans/p.json'))).toBe(true);
     command('squeue', `echo '${JSON.stringify({ jobs: [{ ...job, name: 'p.one' }] })}'`);
     const status = await cli('status', ...plan());
     expect(status.stdout).toMatch(/one\s.*12_0 RUNNING/);

@@ -90,7 +90,7 @@ export function guardJob(
   program: readonly string[],
 ): JobSpec {
   return jobFromProfile(profile, {
-    name: arrayName(plan, 'guard'),
+    name: guardName(plan.name),
     ...{ nodes: 1, gpusPerNode: 0, tasksPerNode: 1, cpusPerTask: 1, memory: '1G', timeLimitSeconds: 600 },
     hold: true,
     requeueWhenKilled: true,
@@ -108,4 +108,8 @@ export function outputFolder(directory: string): string {
 /** `main.core`; plan and phase names are short and of harmless characters. */
 export function arrayName(plan: Plan, phase: string): string {
   return `${plan.name}.${phase}`;
+}
+
+export function guardName(plan: string): string {
+  return `${plan}.guard`;
 }

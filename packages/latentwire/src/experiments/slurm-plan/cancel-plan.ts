@@ -2,8 +2,10 @@
 import { cancelJobs, type SlurmRunner } from '@latentwire/slurm';
 import type { Logger } from '../../telemetry/index.js';
 import { withSlurmErrors } from '../slurm/failure.js';
+import { loggedRunner } from '../slurm/queue.js';
+import { guardName } from './array-job.js';
 import { readArrays } from './array-record.js';
-import { locked, planRunner, queueOf } from './reconcile.js';
+import { locked, queueOf } from './reconcile.js';
 import { readSubmittedPlan, submittedPlanFile, writeSubmittedPlan } from './submitted-plan.js';
 
 export interface CancelledPlan {
@@ -17,7 +19,7 @@ export function cancelPlan(
   directory: string,
   plan: string,
   logger: Logger,
-  runner: SlurmRunner = planRunner(logger),
+  runner: SlurmRunner = loggedRunner(logger),
 ): Promise<CancelledPlan> {
   return locked(directory, async () => {
     // First, so that a task which ends meanwhile submits nothing more.
@@ -29,7 +31,7 @@ export function cancelPlan(
         view.records.flatMap((record) => (record.plan === plan || record.job === null ? [] : [record.job])),
       );
       const arrays = [...view.arrays.keys()].filter((id) => !others.has(id));
-      const guards = others.size > 0 ? [] : view.guards.map(({ id }) => id);
+      const guards = view.guards.flatMap(({ id, name }) => (name === guardName(plan) ? [id] : []));
       const jobs = [...guards, ...arrays, ...view.strays];
       await cancelJobs(runner, jobs);
       return { jobs, tasks: arrays.reduce((sum, id) => sum + view.arrays.get(id)!, 0) };

@@ -5,7 +5,7 @@
  */
 import { cancelJobs, releaseJobs, SlurmError, startAfter, submitJob } from '@latentwire/slurm';
 import type { Logger } from '../../telemetry/index.js';
-import { guardJob } from './array-job.js';
+import { guardJob, guardName } from './array-job.js';
 import type { QueueView } from './queue-view.js';
 import type { Submitter } from './submit-groups.js';
 
@@ -33,7 +33,8 @@ export async function takeGuard(
     }
   };
   const me = process.env.SLURM_JOB_ID;
-  const present = view.guards.find((job) => job.id !== me);
+  const name = guardName(submitted.plan.name);
+  const present = view.guards.find((job) => job.id !== me && job.name === name);
   // Whoever submitted it did not live to let it go.
   const held = present?.reason?.startsWith('JobHeld') === true;
   let id = held ? present?.id : undefined;

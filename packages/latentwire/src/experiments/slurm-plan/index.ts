@@ -6,7 +6,6 @@ export { type QueueStatus, queueStatus } from './queue-status.js';
 export type { QueuedCell, QueueView } from './queue-view.js';
 export {
   guardPlan,
-  planRunner,
   queueOf,
   type ReconcileOptions,
   type Reconciliation,

@@ -4,24 +4,17 @@
  * cell has ended. So a phase begins when the last cell that it waits for is done and its gate holds, judged then, and no
  * process has to stay alive in between. One at a time, under a claim of the directory.
  */
-
-import {
-  createRunner,
-  findJobs,
-  jobPhase,
-  readConfig,
-  readSqueue,
-  type SlurmRunner,
-} from '@latentwire/slurm';
+import { findJobs, jobPhase, readConfig, readSqueue, type SlurmRunner } from '@latentwire/slurm';
 import { LatentWireError } from '../../errors.js';
 import type { Logger } from '../../telemetry/index.js';
 import { type Readiness, readiness } from '../execution/gates.js';
 import type { Cell } from '../plan/expand.js';
 import { withSlurmErrors } from '../slurm/failure.js';
+import { loggedRunner } from '../slurm/queue.js';
 import { readAttempts, recordAttempt } from '../state/attempts.js';
 import { type CellState, cellState } from '../state/cell-state.js';
 import { Claims } from '../state/claims.js';
-import { cellFiles, claimsFolder } from '../state/experiment-folder.js';
+import { cellFiles, claimsFolder, writePlanRecord } from '../state/experiment-folder.js';
 import { type CellGroup, groupCells } from './array-job.js';
 import { type ArrayRecord, readArrays } from './array-record.js';
 import { takeGuard } from './guard.js';
@@ -124,7 +117,7 @@ async function reconcile(
   asker: 'person' | 'task',
 ): Promise<Reconciliation> {
   const { plan } = submitted;
-  const runner = options.runner ?? planRunner(options.logger);
+  const runner = options.runner ?? loggedRunner(options.logger);
   const view = await withSlurmErrors(() => lookAtQueue(plan.directory, runner));
   refuseStrays(view, plan.name);
   const states = new Map(
@@ -168,7 +161,10 @@ async function reconcile(
     };
   }
   // From here on tasks may start, and go by this file.
-  if (asker === 'person') writeSubmittedPlan(submitted);
+  if (asker === 'person') {
+    writePlanRecord(plan);
+    writeSubmittedPlan(submitted);
+  }
   const guard =
     options.guard !== false && (groups.length > 0 || queued > 0)
       ? await takeGuard(submitter, view, options.logger)
@@ -230,13 +226,6 @@ export async function queueOf(
     ...jobs,
     ...history.filter(({ id, state }) => !known.has(id) && jobPhase(state) === 'ended'),
   ]);
-}
-
-/** Slurm as this machine's commands reach it. */
-export function planRunner(logger: Logger): SlurmRunner {
-  return createRunner({
-    onRetry: (error, pauseMs) => logger.warn(`${error.message}; again in ${pauseMs / 1000} s`),
-  });
 }
 
 async function longestArray(runner: SlurmRunner, cells: readonly Cell[]): Promise<number> {

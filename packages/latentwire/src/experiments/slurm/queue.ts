@@ -51,7 +51,8 @@ export function openSlurmQueue(logger: Logger, runner: SlurmRunner = loggedRunne
   };
 }
 
-function loggedRunner(logger: Logger): SlurmRunner {
+/** Slurm's commands; says so when one has to be tried again. */
+export function loggedRunner(logger: Logger): SlurmRunner {
   return createRunner({
     onRetry: (error, pauseMs) => logger.warn(`${error.message}; again in ${pauseMs / 1000} s`),
   });
