@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
  */
 const LAYERS = [
   ['cli'],
+  ['checklist'],
   ['results'],
   ['experiments'],
   ['training', 'pretraining'],
@@ -29,7 +30,10 @@ const TELEMETRY = { room: 'telemetry', lowestUser: 'evaluation' };
 /** Importable by every room; they import only each other. */
 const FOUNDATION = ['errors', 'config'];
 /** Which rooms may import a workspace package; absent: all of them. */
-const PACKAGE_USERS = { '@latentwire/stats': ['results'], '@latentwire/slurm': ['experiments'] };
+const PACKAGE_USERS = {
+  '@latentwire/stats': ['results', 'checklist'],
+  '@latentwire/slurm': ['experiments', 'checklist'],
+};
 
 /** @typedef {{ file: string, line: number, imported: string, reason: string }} Violation */
 

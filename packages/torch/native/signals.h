@@ -83,7 +83,8 @@ inline napi_value watch_signals(napi_env env, const Arguments& args) {
     struct sigaction action {};
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_RESTART;
-    sigemptyset(&action.sa_mask);
+    // No signal interrupts another's handler: Node's, which this one calls, waits for a lock that the first would hold.
+    sigfillset(&action.sa_mask);
     if (sigaction(number, &action, &signal_previous[number]) != 0) throw BridgeError("sigaction failed");
     signal_installed[number] = true;
   }

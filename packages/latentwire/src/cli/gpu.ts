@@ -12,9 +12,8 @@ export const gpu: CliCommand = {
       .argument('<run>', 'run directory')
       .option('--min-utilization <share>', 'least mean utilisation, 0 to 1', Number),
   async run({ args, options }) {
-    const { readDiagnostics, readMonitorRows, runPaths, runLocation, summariseGpus } = await import(
-      '../telemetry/index.js'
-    );
+    const { readDiagnostics, readMonitorRows, runPaths, runLocation, summariseGpus, trainingWindows } =
+      await import('../telemetry/index.js');
     const { renderTable } = await import('../results/index.js');
     const { root, name } = runLocation(args[0] ?? '');
     const paths = runPaths(root, name);
@@ -57,17 +56,3 @@ export const gpu: CliCommand = {
     };
   },
 };
-
-/** From the first to the last step of each attempt. */
-function trainingWindows(
-  steps: readonly { readonly attempt: number; readonly time: string; readonly seconds?: unknown }[],
-): { from: number; to: number }[] {
-  const windows = new Map<number, { from: number; to: number }>();
-  for (const { attempt, time } of steps) {
-    const at = Date.parse(time);
-    const known = windows.get(attempt);
-    if (known === undefined) windows.set(attempt, { from: at, to: at });
-    else known.to = at;
-  }
-  return [...windows.values()];
-}

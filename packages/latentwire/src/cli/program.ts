@@ -7,9 +7,11 @@ import { Command, CommanderError } from 'commander';
 import { resolveConfig } from '../config/index.js';
 import { createLogger } from '../telemetry/index.js';
 import { aggregate } from './aggregate.js';
+import { checklist } from './checklist.js';
 import type { CliCommand, CommandCall, CommandResult } from './command.js';
 import { decode } from './decode.js';
 import { demo } from './demo.js';
+import { doctor } from './doctor.js';
 import { drill } from './drill.js';
 import { encode } from './encode.js';
 import { evaluate } from './eval.js';
@@ -41,6 +43,8 @@ export const commands: readonly CliCommand[] = [
   evaluate,
   verify,
   drill,
+  checklist,
+  doctor,
   figures,
   encode,
   decode,

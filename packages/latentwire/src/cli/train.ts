@@ -26,7 +26,8 @@ export const train: CliCommand = {
         const report = await trainWire(settings, { logger, figures: drawRunFigures, stopNotice });
         const stopped = report.state !== 'completed';
         const text = stopped ? stoppedText(report) : await scoreTable(report);
-        return { stopped, result: { json: { ...report }, text } };
+        const { watchSignals } = await import('@latentwire/torch');
+        return { stopped, result: { json: { ...report }, text }, ignoreSignals: watchSignals };
       },
     });
   },

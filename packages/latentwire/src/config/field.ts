@@ -117,10 +117,11 @@ export function choice<const T extends readonly [string, ...string[]]>(
   return type.register(fieldInfo, { kind: 'choice', help, expectation, choices, ...rest });
 }
 
-/** Off unless named. */
-export function toggle(help: string, options: Extras = {}) {
-  const type = z.boolean().default(false);
-  return type.register(fieldInfo, { kind: 'toggle', help, expectation: 'true or false', ...options });
+/** Off unless named; with `default: true` on unless `--no-NAME` is. */
+export function toggle(help: string, options: Extras & { readonly default?: boolean } = {}) {
+  const { default: value = false, ...rest } = options;
+  const type = z.boolean().default(value);
+  return type.register(fieldInfo, { kind: 'toggle', help, expectation: 'true or false', ...rest });
 }
 
 /** A list of texts; its flag is given once per item. */

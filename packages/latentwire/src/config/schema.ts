@@ -442,9 +442,10 @@ export const runConfigSchema = z.strictObject({
       pattern: /^(?:auto|cpu|cuda(?::\d{1,3})?)$/,
       expectation: 'auto, cpu, cuda or cuda:N',
     }),
-    disable_gpu_monitor: toggle('do not record what the GPUs do, once a second, while the run works', {
-      operational: true,
-    }),
+    monitor_gpu: toggle(
+      'record what the GPUs do, once a second, while the run works; on unless --no-monitor-gpu is given',
+      { default: true, operational: true },
+    ),
     disable_graphs: toggle('issue every CUDA kernel on its own instead of launching captured steps'),
     rank_timeout: number(
       'seconds that the processes of one training wait for each other within a step, before that counts as a failure',

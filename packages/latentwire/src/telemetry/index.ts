@@ -10,6 +10,7 @@ export {
   type GpuSummary,
   readMonitorRows,
   summariseGpus,
+  trainingWindows,
 } from './gpu-monitor/index.js';
 export { Interrupted, Interruption, type SignalNotice, type SignalSource } from './interruption.js';
 export { type JsonRecord, numberOf } from './json.js';
@@ -33,6 +34,6 @@ export {
 export { type PredictionRow, PredictionsWriter, readPredictionRows } from './predictions.js';
 export { formatDuration, Progress, type ProgressOptions, type ProgressState } from './progress.js';
 export { findRun, type OpenRunOptions, openRun, Run, type RunRecord } from './run.js';
-export { type LockOwner, RunLock } from './run-lock.js';
+export { type LockOwner, lookAtLock, RunLock } from './run-lock.js';
 export { type RunId, type RunPaths, runIdOf, runLocation, runPaths } from './run-paths.js';
 export { type RunState, type RunStatus, readStatus, type StatusUpdate, writeStatus } from './status.js';

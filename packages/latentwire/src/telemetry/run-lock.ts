@@ -88,6 +88,18 @@ export class RunLock {
   }
 }
 
+/** Who a lock names, and whether that process is still there; undefined: nobody works on the run. Only looks. */
+export function lookAtLock(
+  file: string,
+): { readonly owner: LockOwner | null; readonly state: 'held' | 'gone' | 'unreadable' } | undefined {
+  const owner = readOwner(file);
+  if (owner === undefined) return undefined;
+  if (owner === 'unreadable') return { owner: null, state: 'unreadable' };
+  // As another process of this host, outside any job, would see it.
+  const here = { ...owner, host: os.hostname(), slurm_job: null };
+  return { owner, state: isGone(owner, here, file) ? 'gone' : 'held' };
+}
+
 function thisProcess(env: NodeJS.ProcessEnv): LockOwner {
   const started_at = new Date().toISOString();
   const unique = `${os.hostname()} ${process.pid} ${process.hrtime.bigint()} ${started_at}`;

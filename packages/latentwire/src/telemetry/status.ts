@@ -74,10 +74,12 @@ export function readStatus(file: string): RunStatus | undefined {
       cause: error,
     });
   }
-  const result = runStatusSchema.safeParse(parse(source));
+  const document = parse(source);
+  const result = runStatusSchema.safeParse(document);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
-  throw new LatentWireError(`${file} is not a run status: ${issue.path.join('.')} ${issue.message}`, {
+  const why = document === undefined ? 'it is not valid JSON' : `${issue.path.join('.')} ${issue.message}`;
+  throw new LatentWireError(`${file} is not a run status: ${why}`, {
     code: 'format',
     hint: 'delete that file; the run goes on without it',
   });

@@ -203,7 +203,7 @@ async function withRun(
       async open() {
         if (config.system.deterministic) t.setDeterministic(true);
         session ??= await openSession(config, logger, () => interruption.check());
-        if (session.device !== 'cpu' && !config.system.disable_gpu_monitor) {
+        if (session.device !== 'cpu' && config.system.monitor_gpu) {
           monitor ??= new GpuMonitor({ logs: paths.logs });
         }
         interruption.check();

@@ -1,4 +1,10 @@
 /** Watching GPUs from a process of its own, and what was seen. */
 export { GpuMonitor, type GpuMonitorOptions } from './monitor.js';
 export { parseSample } from './sample.js';
-export { type GpuSummary, readMonitorRows, summariseGpus, type TimeWindow } from './summary.js';
+export {
+  type GpuSummary,
+  readMonitorRows,
+  summariseGpus,
+  type TimeWindow,
+  trainingWindows,
+} from './summary.js';

@@ -68,6 +68,20 @@ function isThrottled(row: JsonRecord): boolean {
   return /^0x[0-9a-f]+$/i.test(mask) && (BigInt(mask) & THROTTLES) !== 0n;
 }
 
+/** From the first to the last step of each attempt: the time in which a GPU should be busy. */
+export function trainingWindows(
+  steps: readonly { readonly attempt: number; readonly time: string }[],
+): TimeWindow[] {
+  const windows = new Map<number, { from: number; to: number }>();
+  for (const { attempt, time } of steps) {
+    const at = Date.parse(time);
+    const known = windows.get(attempt);
+    if (known === undefined) windows.set(attempt, { from: at, to: at });
+    else known.to = at;
+  }
+  return [...windows.values()];
+}
+
 /** All rows of a run's monitor files, one file per attempt. */
 export function readMonitorRows(logs: string): JsonRecord[] {
   return readdirSync(logs)
