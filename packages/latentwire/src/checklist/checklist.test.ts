@@ -258,7 +258,6 @@ describe('a checklist', () => {
 describe('experiments that need no training', () => {
   const cheap = [
     ['1-slurm-policy', 1],
-    ['4-monitor', 1],
     ['6-known-answers', 5],
     ['6-simulation', 2],
   ] as const;
@@ -280,9 +279,10 @@ describe('the reader that keeps a GPU busy', () => {
   it('is a model folder like any other', async () => {
     const folder = within('reader');
     await writeRandomModel(folder, { width: 64, layers: 2, heads: 4, inner: 96 });
-    const { model, tokenizer } = await loadModel(folder, { device: 'cpu', dtype: 'float32' });
+    const { model } = await loadModel(folder, {
+      ...{ device: 'cpu', dtype: 'float32', logger: silentLogger },
+    });
     expect(parameterCount(model.config)).toBe(832 * 64 + 64 + 2 * (4 * 64 * 64 + 3 * 64 * 96 + 2 * 64));
-    expect(tokenizer.encode('Anna lives in Oslo.').length).toBeGreaterThan(3);
     model.dispose();
   });
 

@@ -57,7 +57,7 @@ class PlantedRun {
     return path.join(this.directory, ...parts);
   }
 
-  json(file: string): Record<string, never> {
+  json(file: string): Record<string, unknown> {
     return JSON.parse(fs.readFileSync(this.in(file), 'utf8'));
   }
 
@@ -411,7 +411,7 @@ const CASES: readonly (readonly [
     'attempts that come to nothing',
     'stopped',
     (run) => {
-      const { step } = run.json('status.json') as { step: number };
+      const { step } = run.json('status.json');
       for (let i = 0; i < 3; i++) run.log(`12:00:00 info  going on step=${step} of=16 checkpoint=x`);
     },
     ['no-progress', 'not-asked-to-resume'],
@@ -476,7 +476,14 @@ function slurmDecision(run: PlantedRun, cause: string, why: string): void {
 }
 
 describe('the doctor finds', () => {
-  it.each(CASES)('%s', (_, from, plant, causes, healthy) => {
+  const cases = CASES.map(([title, from, plant, causes, healthy]) => ({
+    title,
+    from,
+    plant,
+    causes,
+    healthy,
+  }));
+  it.each(cases)('$title', ({ from, plant, causes, healthy }) => {
     const run = copyOf(from);
     plant(run);
     const diagnosis = diagnose(run.directory);
