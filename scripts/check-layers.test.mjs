@@ -61,8 +61,8 @@ test.each([
   ['index.ts', './wire/codec.js', "only an index.js of 'wire' is public"],
   ['training/loop.ts', '../index.js', 'imports the public face of its own package'],
   ['training/loop.ts', 'latentwire', 'imports the public face of its own package'],
-  ['training/loop.ts', '@latentwire/stats', '@latentwire/stats is used by results only'],
-  ['cli/queue.ts', '@latentwire/slurm', '@latentwire/slurm is used by experiments only'],
+  ['training/loop.ts', '@latentwire/stats', '@latentwire/stats is used by results, checklist only'],
+  ['cli/queue.ts', '@latentwire/slurm', '@latentwire/slurm is used by experiments, checklist only'],
   ['training/loop.ts', '../../../torch/src/index.js', 'leaves its package: import the package by its name'],
   [
     'utils/math.ts',
