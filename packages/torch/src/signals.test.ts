@@ -1,5 +1,10 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { receivedSignal, signalCount, signalReceived, unwatchSignals, watchSignals } from './signals.js';
+
+// A process of its own needs JavaScript.
+const BUILT = fileURLToPath(new URL('../dist/signals.js', import.meta.url));
 
 afterEach(unwatchSignals);
 
@@ -41,6 +46,28 @@ describe('watchSignals', () => {
     expect(await seen).toBe('SIGUSR2');
     expect(signalReceived()).toBe(true);
   });
+
+  it('does not stand still when signals interrupt each other, each with a handler of Node', async () => {
+    const script = `
+      import { signalCount, watchSignals } from ${JSON.stringify(BUILT)};
+      const names = ['SIGTERM', 'SIGUSR1', 'SIGUSR2'];
+      for (const name of names) process.on(name, () => {});
+      watchSignals(names);
+      console.log('ready');
+      const look = () => names.every((name) => signalCount(name) > 300) ? process.exit(7) : setTimeout(look, 1);
+      look();`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    const names = ['SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const;
+    const storm = setInterval(() => {
+      for (let i = 0; i < 20; i++) for (const name of names) child.kill(name);
+    }, 1);
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    clearInterval(storm);
+    expect(code).toBe(7);
+  }, 30_000);
 
   it('refuses what is no signal', () => {
     expect(() => watchSignals(['SIGNOTHING' as NodeJS.Signals])).toThrow('expected a signal name');
