@@ -1,6 +1,6 @@
 /** Runs sections side by side, keeps their evidence, and goes on when one fails. */
 
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { writeJsonAtomic } from '../telemetry/index.js';
@@ -122,12 +122,16 @@ async function runExperiment(
     const { status, found } = judged(() => judge(JSON.parse(JSON.stringify(seen ?? null))));
     return { id, says, claims: made, status, found, evidence };
   });
-  if (lines.every(({ status }) => status !== 'fail')) {
-    // The weights have done their part; logs and figures stay.
-    for (const file of ['', 'run', 'twin'])
-      rmSync(bench.in(file, 'preempt_checkpoint'), { recursive: true, force: true });
-  }
+  if (lines.every(({ status }) => status !== 'fail')) removeWeights(bench.folder);
   return lines;
+}
+
+/** They have done their part when all is well; logs and figures stay. */
+function removeWeights(folder: string): void {
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (path.basename(name) === 'preempt_checkpoint')
+      rmSync(path.join(folder, name), { recursive: true, force: true });
+  }
 }
 
 function judged(judge: () => Verdict): Verdict {

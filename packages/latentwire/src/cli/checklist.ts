@@ -78,11 +78,12 @@ function chooseSections<T extends { readonly number: number }>(
   all: readonly T[],
 ): T[] {
   if (wish === undefined) return [...all];
-  return wish.split(',').map((text) => {
+  const chosen = wish.split(',').map((text) => {
     const found = all.find(({ number }) => String(number) === text.trim());
     if (found !== undefined) return found;
     throw new LatentWireError(`--section: expected 1 to ${all.length}, got ${JSON.stringify(text)}`, {
       code: 'input',
     });
   });
+  return [...new Set(chosen)];
 }
