@@ -42,7 +42,7 @@ const FIRST = 8;
 /** The line is drawn once batches differ by this share of what the smallest left free. */
 const ENOUGH = 0.3;
 /** As near to the goal as this share of the capacity is near enough. */
-const NEAR = 0.012;
+const NEAR = 0.02;
 const MOST_ATTEMPTS = 8;
 /** After a size that did not fit: the goal is this share of what was expected of it. */
 const BACK_OFF = 0.85;
@@ -57,7 +57,7 @@ export function searchBatchSize(options: SearchOptions): SearchResult {
   let goal = capacity * target;
 
   const measure = (size: number): number | null => {
-    const line = lineThrough(known);
+    const line = lineThrough(known, goal);
     const expected = line && line.at + line.slope * size;
     const bytes = options.measure(size);
     measurements.push({ size, expected, bytes });
@@ -84,9 +84,12 @@ export function searchBatchSize(options: SearchOptions): SearchResult {
   }
 
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const line = lineThrough(known);
+    const line = lineThrough(known, goal);
     const wanted = line === null ? ceiling : Math.floor((goal - line.at) / line.slope);
-    const size = Math.max(1, Math.min(ceiling, wanted));
+    // Memory that rises in jumps keeps a line on one side of the goal for ever: half-way between the sides, then.
+    const sides = around(known, goal);
+    const stuck = sides !== null && attempt >= 2 && sameSide(measurements.slice(-2), goal);
+    const size = stuck ? (sides.below[0] + sides.above[0]) >> 1 : Math.max(1, Math.min(ceiling, wanted));
     if (known.has(size)) break;
     const bytes = measure(size);
     if (bytes !== null && Math.abs(bytes - goal) <= slack) break;
@@ -100,15 +103,37 @@ export function searchBatchSize(options: SearchOptions): SearchResult {
   return { size, predicted: expected, measured: bytes!, limitedBy, measurements };
 }
 
-/** Least squares over the three largest batches; null while there is no rise to go by. */
-function lineThrough(known: ReadonlyMap<number, number>): { at: number; slope: number } | null {
-  const points = [...known].sort(([a], [b]) => a - b).slice(-3);
-  const mean = (of: (point: readonly [number, number]) => number): number =>
+type Point = readonly [size: number, bytes: number];
+
+/** The line that tells what a size takes: between the two sizes around the goal, else the trend; null while nothing rises. */
+function lineThrough(known: ReadonlyMap<number, number>, goal: number): { at: number; slope: number } | null {
+  const sides = around(known, goal);
+  return sides === null ? trend([...known]) : trend([sides.below, sides.above]);
+}
+
+/** Least squares over the three largest batches. */
+function trend(known: readonly Point[]): { at: number; slope: number } | null {
+  const points = known.toSorted(([a], [b]) => a - b).slice(-3);
+  const mean = (of: (point: Point) => number): number =>
     points.reduce((sum, point) => sum + of(point), 0) / points.length;
   const [x, y] = [mean(([size]) => size), mean(([, bytes]) => bytes)];
   const spread = mean(([size]) => (size - x) ** 2);
   const slope = spread === 0 ? 0 : mean(([size, bytes]) => (size - x) * (bytes - y)) / spread;
   return slope > 0 ? { at: y - slope * x, slope } : null;
+}
+
+/** The measured sizes next to the goal on both sides of it; null while they are all on one. */
+function around(known: ReadonlyMap<number, number>, goal: number): { below: Point; above: Point } | null {
+  const points = [...known].sort(([a], [b]) => a - b);
+  const above = points.find(([, bytes]) => bytes > goal);
+  const below = points.findLast(([size, bytes]) => bytes <= goal && (above === undefined || size < above[0]));
+  return above === undefined || below === undefined ? null : { below, above };
+}
+
+/** Whether all of them missed the goal on one side. */
+function sameSide(measurements: readonly Measurement[], goal: number): boolean {
+  const over = measurements.map(({ bytes }) => bytes === null || bytes > goal);
+  return over.every((side) => side === over[0]);
 }
 
 function notEvenOne(capacity: number): LatentWireError {
