@@ -120,7 +120,10 @@ if (wanted.has('equal')) {
   const [whole, parts] = ['whole-fp32', 'parts-fp32'].map((name) => rows(name).map(({ loss }) => loss));
   const worst = Math.max(...whole.map((loss, i) => Math.abs(loss - parts[i]) / Math.abs(loss)));
   result.equal = { steps, largest_relative_difference: worst, whole: whole.at(-1), parts: parts.at(-1) };
-  check('losses of N GPUs are those of one with the whole batch, to 1e-3', parts.length === steps && worst < 1e-3);
+  check(
+    'losses of N GPUs are those of one with the whole batch, to 1e-3',
+    parts.length === steps && worst < 1e-3,
+  );
   console.log(JSON.stringify(result.equal));
 }
 
