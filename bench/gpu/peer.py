@@ -3,7 +3,7 @@
 Same sizes, same losses: pooled states -> latents -> prefix of the frozen decoder, cross-entropy on the answer, distillation
 on its first K tokens from a cached teacher, clip, AdamW. Prints one JSON line.
 
-  python3 peer.py MODEL [eager|compile] [cuda|cpu] [BATCH] [STEPS]
+  python3 peer.py MODEL [eager|compile|live] [cuda|cpu] [BATCH] [STEPS]      live: eager, the teacher reads the text in every step
 """
 
 import json
@@ -51,8 +51,14 @@ def main():
     answer = tokens[:, ANCHOR:]
     teacher = F.log_softmax(torch.randn(batch, K, config.vocab_size, device=device) / TAU, -1)
     embed = model.get_input_embeddings()
+    text = torch.cat([torch.randint(0, config.vocab_size, (batch, TEXT), device=device), answer], 1)
 
-    def loss_of(states):
+    @torch.no_grad()
+    def read_text():
+        logits = model(text, use_cache=False, logits_to_keep=ANSWER + 1).logits[:, :K].float()
+        return F.log_softmax(logits / TAU, -1)
+
+    def loss_of(states, teacher):
         prefix = wire(states).to(dtype)
         inputs = torch.cat([prefix, embed(tokens)], 1)
         # The logits that predict the answer, and no others: what a careful user of transformers asks for.
@@ -64,7 +70,7 @@ def main():
     compute = torch.compile(loss_of) if mode == "compile" else loss_of
 
     def step():
-        compute(states).backward()
+        compute(states, read_text() if mode == "live" else teacher).backward()
         nn.utils.clip_grad_norm_(wire.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

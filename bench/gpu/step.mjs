@@ -3,10 +3,11 @@
  * states -> latents -> adapter -> frozen decoder on [latents | anchor | answer], cross-entropy on the answer and KD on its
  * first K tokens from a cached teacher, gradient of encoder and adapter, clip, AdamW.
  * Ways: plain (operators issued one by one) and graph (captured), both with our fused kernels; with `-unfused`, torch's own
- * operators. With --peer, the step of peer.py (eager and compiled) runs in the same call, and the ratio is printed. One JSON
- * line per model and way; all of them go to bench/results/NAME.json.
+ * operators. With --peer, the step of peer.py (eager, compiled, and eager with a teacher that reads the text in every step)
+ * runs in the same call, and the ratio is printed. One JSON line per model and way; all of them go to
+ * bench/results/NAME.json.
  *
- *   node bench/gpu/step.mjs [--models a,b] [--ways plain,graph] [--peer python3] [--device cuda] [--name gpu-step]
+ *   node bench/gpu/step.mjs [--models a,b] [--ways plain,graph] [--peer python3] [--device cuda] [--name gpu/step]
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +26,7 @@ const { values: o } = parseArgs({
     batch: { type: 'string', default: '64' },
     steps: { type: 'string', default: '20' },
     peer: { type: 'string', default: '' },
-    name: { type: 'string', default: 'gpu-step' },
+    name: { type: 'string', default: 'gpu/step' },
   },
 });
 const device = t.parseDevice(o.device);
@@ -162,7 +163,7 @@ function print(row) {
 
 for (const name of o.models.split(',')) {
   for (const way of o.ways.split(',')) bench(name, way);
-  if (o.peer !== '') for (const mode of ['eager', 'compile']) benchPeer(name, mode);
+  if (o.peer !== '') for (const mode of ['eager', 'compile', 'live']) benchPeer(name, mode);
   const fastest = (peer) =>
     Math.max(
       0,
