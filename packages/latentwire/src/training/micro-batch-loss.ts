@@ -31,8 +31,8 @@ export function addMicroBatch(wire: LatentWire, data: PreparedData, batch: Micro
       losses.push(terms.loss);
     };
     for (const own of batch.readers) {
-      const prefix = wire.prefix(z, own.reader, batch.shared);
-      readerTerms(wire, data.readers[own.reader]!, batch, own, prefix, sums, add);
+      const directions = wire.directions(z, own.reader, batch.shared);
+      readerTerms(wire, data.readers[own.reader]!, batch, own, directions, sums, add);
     }
     t.backward(losses.reduce((a, b) => t.add(a, b)));
   });
@@ -43,7 +43,7 @@ function readerTerms(
   { reader, statistics }: PreparedReader,
   batch: MicroBatch,
   own: ReaderBatch,
-  prefix: t.Tensor,
+  directions: t.Tensor,
   sums: TermSums,
   add: (terms: { loss: t.Tensor; value: t.Tensor }, sum: t.Tensor) => void,
 ): void {
@@ -51,6 +51,7 @@ function readerTerms(
   const { weights } = stage;
   /** What a row weighs in a mean over the step. */
   const share = 1 / examples / active.length;
+  const prefix = wire.adapters[own.reader]!.scaled(directions);
   if (own.answers !== null) {
     const { composed, teacher } = own.answers;
     const terms = answerTerms(reader.model, composed, rowsAt(prefix, batch.context!), {
@@ -71,10 +72,10 @@ function readerTerms(
       share,
       multiple: batch.step.multiples.texts ?? 1,
     };
-    add(
-      alignmentLoss(reader.model, rowsAt(prefix, batch.context!), target, weights.alignment),
-      sums.alignment,
-    );
+    // Directions, not the prefix: a loss of directions pulls at their scale by rounding and epsilon only, which Adam takes
+    // for a full step, until the prefix is too small to be read (docs/LOG.md).
+    const aligned = rowsAt(directions, batch.context!);
+    add(alignmentLoss(reader.model, aligned, target, weights.alignment), sums.alignment);
   }
   if (own.reading !== null) {
     const rows = rowsAt(prefix, batch.reading!);

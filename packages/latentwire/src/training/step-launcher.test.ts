@@ -65,6 +65,26 @@ function sharedTexts({ contexts, readers }: PreparedData): Pick<PreparedData, 'c
 }
 
 describe('a launched step', () => {
+  it('leaves scales to later steps while there is nothing but alignment', () => {
+    const { wire, data } = tinySession(7, 24);
+    const optimizer = wireOptimizer(wire, rates);
+    using launcher = new StepLauncher(wire, { mode: 'rehearse', multiples: MULTIPLES });
+    const off = { answer: 0, firstToken: 0, kToken: 0, kd: 0 };
+    const { scale } = wire.adapters[0]!;
+    const after = (changes: Partial<typeof weights>): number => {
+      const stage = { expansion: 1, weights: { ...weights, ...off, ...changes } };
+      trainStep(wire, data, optimizer, [[0, 1, 2, 3]], {
+        ...{ maxGradNorm: 1, stage, k: 2, continues: () => false, launcher },
+      });
+      return scale.item();
+    };
+    const start = scale.item();
+    for (let step = 0; step < 20; step++) expect(after({ reconstruction: 0 })).toBe(start);
+    // The first step of Adam, not one that follows twenty without a gradient.
+    expect(Math.abs(after({}) - start)).toBeCloseTo(rates.lr, 6);
+    wire.dispose();
+  });
+
   it.each([
     ['one reader', 1, {}],
     ['two readers, all or one per step', 2, {}],

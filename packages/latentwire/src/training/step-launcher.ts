@@ -97,11 +97,15 @@ export class StepLauncher implements Disposable {
     [this.#plainBefore, this.#notPlainBefore] = [plain, recorded + launched];
   }
 
-  /** Runs the optimiser and sets all gradients to 0. What only inactive readers use is left as it is. */
-  update(wire: LatentWire, active: readonly number[], step: () => void): void {
+  /**
+   * Runs the optimiser and sets all gradients to 0. What only inactive readers use is left as it is, and so are scales in a
+   * step that has no loss of theirs.
+   */
+  update(wire: LatentWire, active: readonly number[], scaled: boolean, step: () => void): void {
     const idle = [...wire.namedParameters()].flatMap(([name, p]) => {
       const reader = wire.readerOf(name);
-      return reader === null || active.includes(reader) ? [] : [{ p, gradient: p.grad }];
+      const used = (reader === null || active.includes(reader)) && (scaled || !wire.isScale(name));
+      return used ? [] : [{ p, gradient: p.grad }];
     });
     // A gradient of zeros would still let the optimiser decay and drift.
     for (const { p } of idle) p.grad = null;

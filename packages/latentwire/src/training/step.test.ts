@@ -215,6 +215,16 @@ describe('trainStep', () => {
     expect(both.last.loss).toBeCloseTo((one.last.loss + other.last.loss) / 2, 5);
   });
 
+  it('leaves the size of a prefix to losses that read it: directions say nothing of it', async () => {
+    const start = tinySession(7, 8).wire.adapters[0]!.scale.item();
+    const alone = { answer: 0, firstToken: 0, kToken: 0, kd: 0, reconstruction: 0 };
+    const aligned = await after([[0, 1, 2, 3]], 30, { ...changed({ ...alone, alignment: 1 }) });
+    expect(aligned.last.loss).toBeLessThan(1.5);
+    expect(aligned.weights.get('adapters.0.scale')).toEqual([start]);
+    const reading = await after([[0, 1, 2, 3]], 1, { ...changed({ ...alone, reconstruction: 1 }) });
+    expect(reading.weights.get('adapters.0.scale')).not.toEqual([start]);
+  });
+
   it('lowers the loss and leaves the frozen model untouched, without gradients', () => {
     const { wire, data, reader } = tinySession(7, 8);
     const optimizer = wireOptimizer(wire, rates);

@@ -128,6 +128,7 @@ export function issueStep(
       else launcher.steps.run(batch.key, run);
     }
     const summed = shared?.gradients.reduce(sums, { ...shared.numbers(), tokens });
+    const { weights } = stage;
     const params = wire.parameters();
     const norm = t.optim.clipGradNorm(params, options.maxGradNorm === 0 ? Infinity : options.maxGradNorm);
     options.beforeUpdate?.();
@@ -135,9 +136,9 @@ export function issueStep(
       optimizer.adamw.step();
       t.zeroGrad(params);
     } else {
-      launcher.update(wire, active, () => optimizer.adamw.step());
+      const scaled = hasAnswers(weights) || weights.reconstruction > 0;
+      launcher.update(wire, active, scaled, () => optimizer.adamw.step());
     }
-    const { weights } = stage;
     const targetTokens = [...step.counts.values()].reduce(
       (sum, c) =>
         sum +

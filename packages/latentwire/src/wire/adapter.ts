@@ -49,10 +49,20 @@ export class Adapter extends t.nn.Module {
    * @param shared S, for all rows or per row; what comes after a row's last latent is meaningless
    */
   forward(z: t.Tensor, shared: LatentCounts): t.Tensor {
+    return t.scope(() => this.scaled(this.directions(z, shared)));
+  }
+
+  /** The prefix at unit RMS, before the scale. */
+  directions(z: t.Tensor, shared: LatentCounts): t.Tensor {
     return t.scope(() => {
       const mapped = this.map instanceof PrefixMap ? this.map.forward(z, shared) : this.map.forward(z);
-      return t.mul(t.rmsNorm(mapped), this.scale);
+      return t.rmsNorm(mapped);
     });
+  }
+
+  /** Directions -> prefix. */
+  scaled(directions: t.Tensor): t.Tensor {
+    return t.mul(directions, this.scale);
   }
 }
 

@@ -60,15 +60,25 @@ export class LatentWire extends t.nn.Module {
    * @param shared S per text, as given to `encode`; absent: all rows fill Z
    */
   prefix(z: t.Tensor, model: number, shared?: LatentCounts): t.Tensor {
+    return t.scope(() => this.adapters[model]!.scaled(this.directions(z, model, shared)));
+  }
+
+  /** The soft prefix before its scale: vectors at unit RMS. Arguments as of `prefix`. */
+  directions(z: t.Tensor, model: number, shared?: LatentCounts): t.Tensor {
     return t.scope(() => {
       const seen = seenLatents(z, this.layout, model);
-      return this.adapters[model]!.forward(seen, shared ?? seen.size(1) - this.layout.privateLen);
+      return this.adapters[model]!.directions(seen, shared ?? seen.size(1) - this.layout.privateLen);
     });
   }
 
   /** Whether a parameter (by its name here) starts from pretrained weights and so learns at the encoder's rate. */
   isPretrained(name: string): boolean {
     return /^encoder\.tokens\.(?:model|lora)\./.test(name);
+  }
+
+  /** Whether a parameter is the size of a prefix, which losses of directions do not reach. */
+  isScale(name: string): boolean {
+    return /^adapters\.\d+\.scale$/.test(name);
   }
 
   /** The reader that alone uses a parameter; null for those of all. */
