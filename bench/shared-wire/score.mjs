@@ -84,7 +84,7 @@ async function score({ arm, label, expansion, modes, bits }, gpu) {
   const child = spawn(
     process.execPath,
     [
-      ...[LATENTWIRE, 'eval', '--save-dir', directory, '--device', o.device, '--disable-gpu-monitor'],
+      ...[LATENTWIRE, 'eval', '--save-dir', directory, '--device', o.device, '--no-monitor-gpu'],
       ...['--eval-samples', o.questions, '--eval-expansion', String(expansion), '--eval-modes', modes],
       ...(bits === undefined ? [] : ['--eval-bits', String(bits)]),
     ],

@@ -15,6 +15,8 @@ export interface ParetoPoint {
   readonly high: number;
 }
 
+const HEIGHT = 170;
+
 export function pareto(
   points: readonly ParetoPoint[],
   unit: 'tokens' | 'bytes',
@@ -33,10 +35,11 @@ export function pareto(
     axis: { grid: false, values: ticksOf(domain as [number, number]), format: '~g' },
   };
   const floor = options.floor;
+  const label = floorLabel(usable, floor ?? 0, domain as [number, number]);
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     width: PLOT_WIDTH,
-    height: 170,
+    height: HEIGHT,
     title: {
       text: `F1 against ${unit === 'tokens' ? 'token' : 'byte'} compression`,
       subtitle: `${INTERVAL_NOTE}; line: Pareto front`,
@@ -57,17 +60,8 @@ export function pareto(
             },
             {
               data: { values: [{ f1: 100 * floor, label: 'no context' }] },
-              mark: {
-                type: 'text' as const,
-                align: 'left' as const,
-                // Below the line there are no points; near the axis there is no room.
-                baseline: floor > 0.08 ? ('top' as const) : ('bottom' as const),
-                dx: 3,
-                dy: floor > 0.08 ? 3 : -3,
-                fontSize: 10,
-                color: '#555555',
-              },
-              encoding: { x: { value: 0 }, y: f1Axis, text: { field: 'label' } },
+              mark: { type: 'text' as const, ...label.mark, fontSize: 10, color: '#555555' },
+              encoding: { x: { value: label.x }, y: f1Axis, text: { field: 'label' } },
             },
           ]),
       {
@@ -100,6 +94,40 @@ export function pareto(
         ],
       },
     ],
+  };
+}
+
+/** Pixels that "no context" takes. */
+const LABEL = { width: 62, height: 18 };
+
+/** Where the name of the floor stands: the first of its four places that covers no point, interval or rule. */
+function floorLabel(points: readonly ParetoPoint[], floor: number, [low, high]: [number, number]) {
+  const top = Math.max(
+    floor,
+    ...points.map((point) => (Number.isFinite(point.high) ? point.high : point.mean)),
+  );
+  const xOf = (ratio: number): number => (Math.log(ratio / low) / Math.log(high / low)) * PLOT_WIDTH;
+  const height = (LABEL.height / HEIGHT) * top;
+  const covers = (right: boolean, above: boolean): boolean => {
+    const from = right ? PLOT_WIDTH - LABEL.width : 0;
+    const [bottom, end] = above ? [floor, floor + height] : [floor - height, floor];
+    const within = (ratio: number): boolean => xOf(ratio) > from - 4 && xOf(ratio) < from + LABEL.width + 4;
+    const hit = (point: ParetoPoint): boolean => {
+      const [least, most] = Number.isFinite(point.low) ? [point.low, point.high] : [point.mean, point.mean];
+      return within(point.ratio) && least < end && most > bottom;
+    };
+    return bottom < 0 || within(1) || points.some(hit);
+  };
+  const places = [false, true].flatMap((right) => [true, false].map((above) => ({ right, above })));
+  const { right, above } = places.find((place) => !covers(place.right, place.above)) ?? places[0]!;
+  return {
+    x: right ? PLOT_WIDTH : 0,
+    mark: {
+      align: right ? ('right' as const) : ('left' as const),
+      baseline: above ? ('bottom' as const) : ('top' as const),
+      dx: right ? -3 : 3,
+      dy: above ? -3 : 3,
+    },
   };
 }
 

@@ -292,7 +292,9 @@ function sizeNote(methods: readonly MethodSummary[]): string {
     return low === high ? String(low) : `${low} to ${high}`;
   };
   const trained = methods.filter((method) => method.group !== undefined);
-  const seeds = trained.length === 0 ? '' : `, ${range(trained.map((method) => method.seeds))} seeds`;
+  const counts = trained.map((method) => method.seeds);
+  const seeds =
+    counts.length === 0 ? '' : `, ${range(counts)} ${Math.max(...counts) === 1 ? 'seed' : 'seeds'}`;
   return `${range(methods.map((method) => method.questions))} questions${seeds}.`;
 }
 
