@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { recomputeMainTable } from '../../../test/recompute-main-table.mjs';
 import { temporaryFolder } from '../../../test/support/temporary-folder.js';
 import { aggregateRuns } from '../aggregate/index.js';
-import { frontOf } from '../figures/pareto.js';
+import { frontOf, pareto } from '../figures/pareto.js';
 import { fitLog } from '../figures/sample-scaling.js';
 import { SYNTHETIC_PLAN, writeSyntheticExperiment } from '../synthetic-experiment.fixture.js';
 import { buildReport, type ReportFiles } from './build-report.js';
@@ -211,5 +211,20 @@ describe('the arithmetic of figures', () => {
       { ratio: 8, mean: 0.45 },
     ];
     expect(frontOf(points)).toEqual([points[0], points[1], points[4]]);
+  });
+
+  it('names the floor where no point is covered', () => {
+    const at = (ratio: number, mean: number) => ({
+      ...{ series: 'wire', ratio, mean, low: mean - 0.01, high: mean + 0.01 },
+    });
+    const labelled = (points: ReturnType<typeof at>[]): unknown => {
+      const spec = JSON.parse(JSON.stringify(pareto(points, 'bytes', { floor: 0.2 })));
+      const layer = spec.layer.find((one: { mark?: { type?: string } }) => one.mark?.type === 'text');
+      return [layer.mark.align, layer.mark.baseline];
+    };
+    const far = [at(0.1, 0.5), at(10, 0.5)];
+    expect(labelled(far)).toEqual(['left', 'bottom']);
+    expect(labelled([...far, at(0.12, 0.22)])).toEqual(['left', 'top']);
+    expect(labelled([...far, at(0.12, 0.22), at(0.12, 0.18)])).toEqual(['right', 'bottom']);
   });
 });
