@@ -282,12 +282,12 @@ describe('the reader that keeps a GPU busy', () => {
     const { model } = await loadModel(folder, {
       ...{ device: 'cpu', dtype: 'float32', logger: silentLogger },
     });
-    expect(parameterCount(model.config)).toBe(832 * 64 + 64 + 2 * (4 * 64 * 64 + 3 * 64 * 96 + 2 * 64));
+    expect(parameterCount(model.config)).toBe(896 * 64 + 64 + 2 * (4 * 64 * 64 + 3 * 64 * 96 + 2 * 64));
     model.dispose();
   });
 
   it('has 309 million parameters', () => {
     const { width, layers, inner } = LARGE;
-    expect(832 * width + width + layers * (4 * width ** 2 + 3 * width * inner + 2 * width)).toBe(309_183_488);
+    expect(896 * width + width + layers * (4 * width ** 2 + 3 * width * inner + 2 * width)).toBe(309_249_024);
   });
 });

@@ -1,5 +1,5 @@
 /** The table that `train`, `eval` and `demo` end with: one row per way of answering and model. */
-import type { AnswerMode, PerModel } from '../telemetry/index.js';
+import type { AnswerMode, PerModel, RunMetrics } from '../telemetry/index.js';
 import type { StoppedReport, TrainReport } from '../training/index.js';
 
 const LABELS: Record<AnswerMode | 'linear_probe', string> = {
@@ -22,20 +22,26 @@ export function stoppedText(report: StoppedReport): string {
   return `stopped by ${report.signal}: ${saved} in ${report.directory}\nthe same command with --auto-resume goes on`;
 }
 
-/** Scores in percent, tokens and bytes as times less than the text, and where the run lies. */
-export async function scoreTable(report: TrainReport): Promise<string> {
+/**
+ * Scores in percent, tokens and bytes as times less than the text, and where the run lies.
+ * @param more what the same run scored otherwise, below
+ */
+export async function scoreTable(report: TrainReport, ...more: readonly RunMetrics[]): Promise<string> {
   const { ANSWER_MODES, numberOf } = await import('../telemetry/index.js');
   const { renderTable } = await import('../results/index.js');
-  const rows = [...ANSWER_MODES, 'linear_probe' as const].flatMap((mode) =>
-    Object.entries((report.metrics[mode] ?? {}) as PerModel).map(([model, { em, f1, ratios }]) => [
-      LABELS[mode],
-      model,
-      100 * f1,
-      100 * em,
-      numberOf(ratios?.tokens),
-      numberOf(ratios?.utf8),
-      numberOf(ratios?.zlib),
-    ]),
+  const modes = [...ANSWER_MODES, 'linear_probe' as const];
+  const rows = [report.metrics, ...more].flatMap((metrics) =>
+    modes.flatMap((mode) =>
+      Object.entries((metrics[mode] ?? {}) as PerModel).map(([model, { em, f1, ratios }]) => [
+        LABELS[mode],
+        model,
+        100 * f1,
+        100 * em,
+        numberOf(ratios?.tokens),
+        numberOf(ratios?.utf8),
+        numberOf(ratios?.zlib),
+      ]),
+    ),
   );
   const table = renderTable({
     columns: [

@@ -72,6 +72,8 @@ export interface TrainIo {
   readonly logger: Logger;
   /** Draws the figures of a finished run; a failure here is logged and does not fail the run. */
   readonly figures?: (directory: string) => Promise<void>;
+  /** A run of other settings may lie in the run directory; it is replaced. */
+  readonly replace?: boolean;
   /** A reason to stop besides signals, e.g. the nearing end of a Slurm job; polled like them. */
   readonly stopNotice?: SignalSource;
   /** @internal See `LoopOptions.readLate`. */
@@ -194,6 +196,7 @@ async function withRun(
   try {
     run = await openRun(name, {
       ...{ root, config, torch: t.addonInfo().torch, mayChange },
+      onConfigChange: io.replace === true ? 'replace' : 'refuse',
       capture: t.captureOutput,
       onTrouble: logger.warn,
     });

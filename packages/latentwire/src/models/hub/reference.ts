@@ -43,7 +43,7 @@ export function parseReference(reference: string): ModelReference {
 function bundledModel(name: string): ModelReference {
   const names = fs
     .readdirSync(BUNDLED_FOLDER, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && fs.existsSync(`${BUNDLED_FOLDER}${entry.name}/config.json`))
     .map((entry) => entry.name);
   if (names.includes(name)) return { kind: 'folder', path: `${BUNDLED_FOLDER}${name}` };
   const near = nearestName(name, names);

@@ -1,6 +1,6 @@
 /** Aggregation of run directories. */
 export { type AggregateOptions, aggregateRuns, runDirectories } from './aggregate.js';
-export { type Answers, RUN_FILES, type RunReading, readRun } from './read-run.js';
+export { type Answers, measuresOf, RUN_FILES, type RunReading, readRun } from './read-run.js';
 export {
   type Group,
   type Measure,

@@ -61,13 +61,12 @@ export function readRun(directory: string): RunReading {
   if (config !== undefined) checkVersion(config, problems);
   const status = statusOf(directory, problems);
   const finished = status?.state === 'completed';
-  const measures = new Map<string, number>();
   const metrics = readObject(
     path.join(directory, RUN_FILES.metrics),
     RUN_FILES.metrics,
     finished ? problems : [],
   );
-  if (metrics !== undefined) flatten(metrics, '', measures, problems);
+  const measures = measuresOf(metrics ?? {}, problems);
   const answers = finished ? readAnswers(directory, problems) : new Map<string, Answers>();
   if (metrics !== undefined) compareMeans(answers, measures, problems);
   const seed = numberOf(config?.run?.seed);
@@ -144,6 +143,16 @@ function checkVersion(config: NonNullable<RunReading['config']>, problems: strin
   }
   const problem = knownShapes.get(shape);
   if (problem !== undefined) problems.push(problem);
+}
+
+/** Metrics as `latent/tiny-llama/f1` → number. @param problems gets what is no finite number */
+export function measuresOf(
+  metrics: Readonly<Record<string, unknown>>,
+  problems: string[],
+): Map<string, number> {
+  const measures = new Map<string, number>();
+  flatten(metrics, '', measures, problems);
+  return measures;
 }
 
 function flatten(value: unknown, prefix: string, measures: Map<string, number>, problems: string[]): void {

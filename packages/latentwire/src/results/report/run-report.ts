@@ -1,8 +1,8 @@
 /** report.html of one run: its scores, its loss, where its time went, what it was made with. Offline, one file. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { numberOf, readDiagnostics, writeFileAtomic } from '../../telemetry/index.js';
-import { RUN_FILES, type RunReading, readRun } from '../aggregate/index.js';
+import { numberOf, type RunMetrics, readDiagnostics, writeFileAtomic } from '../../telemetry/index.js';
+import { measuresOf, RUN_FILES, type RunReading, readRun } from '../aggregate/index.js';
 import { modelScores } from '../draw-run-figures.js';
 import { f1Bars } from '../figures/f1-bars.js';
 import { lossCurve } from '../figures/loss-curve.js';
@@ -15,6 +15,10 @@ import { readLedger } from './run-times.js';
 
 export interface RunReportOptions {
   readonly title?: string;
+  /** Paragraphs above the tables. */
+  readonly lead?: readonly string[];
+  /** What the same run scored otherwise. */
+  readonly also?: { readonly title: string; readonly metrics: RunMetrics };
 }
 
 /**
@@ -26,10 +30,15 @@ export async function writeRunReport(directory: string, options: RunReportOption
   const run = readRun(directory);
   const folder = path.join(directory, 'figures');
   mkdirSync(folder, { recursive: true });
-  const figures = await drawFigures(figuresOf(directory, run), folder);
-  const table = scoreTable(run);
+  const { also } = options;
+  const second = also && { ...run, measures: measuresOf(also.metrics, []) };
+  const figures = await drawFigures(
+    [...figuresOf(directory, run), ...(second === undefined ? [] : f1Figure(second, 'f1-also', also!.title))],
+    folder,
+  );
   const sections: PageSection[] = [
-    ...(table === undefined ? [] : [{ title: 'Scores', body: htmlTable(table) }]),
+    ...scoreSection('Scores', run),
+    ...(second === undefined ? [] : scoreSection(also!.title, second)),
     ...(figures.length === 0 ? [] : [{ title: 'Figures', body: figureGrid(figures) }]),
     ...(run.problems.length === 0
       ? []
@@ -49,7 +58,7 @@ export async function writeRunReport(directory: string, options: RunReportOption
     file,
     renderPage(
       options.title ?? `Run ${run.name}`,
-      [`${state}${attempts}; settings ${run.configHash.slice(0, 12)}.`],
+      [...(options.lead ?? []), `${state}${attempts}; settings ${run.configHash.slice(0, 12)}.`],
       sections,
     ),
   );
@@ -66,14 +75,7 @@ function figuresOf(directory: string, run: RunReading): ReportFigure[] {
       spec: lossCurve(points, { run: run.name }),
     });
   }
-  const models = modelScores(run.measures);
-  if (models.length > 0) {
-    figures.push({
-      id: 'f1',
-      caption: 'F1 of each way of answering, by free generation.',
-      spec: f1Bars(models),
-    });
-  }
+  figures.push(...f1Figure(run, 'f1', 'F1 of each way of answering, by free generation'));
   const ledger = readLedger(directory);
   if (ledger !== undefined) {
     figures.push({
@@ -83,6 +85,16 @@ function figuresOf(directory: string, run: RunReading): ReportFigure[] {
     });
   }
   return figures;
+}
+
+function f1Figure({ measures }: RunReading, id: string, caption: string): ReportFigure[] {
+  const models = modelScores(measures);
+  return models.length === 0 ? [] : [{ id, caption: `${caption}.`, spec: f1Bars(models) }];
+}
+
+function scoreSection(title: string, run: RunReading): PageSection[] {
+  const table = scoreTable(run);
+  return table === undefined ? [] : [{ title, body: htmlTable(table) }];
 }
 
 function lossOf(directory: string): { step: number; loss: number }[] {
