@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Everything `npm test` checks after the set-up: types of tests and scripts, lint and format, the lockfile, the
- * dependency rule, links in the documentation, then the tests. All of it runs even when a part fails; the closing line counts the
+ * dependency rule, links in the documentation, what benchmarks import, then the tests. All of it runs even when a part fails; the closing line counts the
  * tests and, as one each, the checks.
  *
  *   npm test                        everything
@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, stopChildrenOnSignal } from '../packages/torch/setup/process.mjs';
 import { createReporter } from '../packages/torch/setup/report.mjs';
+import { checkBench } from './check-bench.mjs';
 import { checkLayers } from './check-layers.mjs';
 import { checkLinks } from './check-links.mjs';
 import { closingLine, readCounts } from './test-counts.mjs';
@@ -31,6 +32,7 @@ const CHECKS = [
   ['lockfile', lockfile],
   ['layers', layers],
   ['links', links],
+  ['bench', bench],
 ];
 
 /**
@@ -79,6 +81,16 @@ function links() {
     ok: broken.length === 0,
     summary: `${count} links in ${files} files, ${broken.length} broken`,
     output,
+  };
+}
+
+/** @returns {CheckResult} */
+function bench() {
+  const { broken, imports, files } = checkBench(ROOT);
+  return {
+    ok: broken.length === 0,
+    summary: `${imports} imports in ${files} benchmarks, ${broken.length} broken`,
+    output: broken.map(({ file, imported, reason }) => `${file}: '${imported}': ${reason}`).join('\n'),
   };
 }
 

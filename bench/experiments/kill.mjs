@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { save } from '../stats/save.mjs';
+import { saveResult } from '../save-result.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const program = path.join(root, 'packages/latentwire/dist/cli/main.js');
@@ -142,5 +142,5 @@ const result = {
   undisturbed_seconds: Math.round(calmSeconds),
 };
 console.log(JSON.stringify(result, null, 2));
-save('experiments-kill', result);
+saveResult('experiments-kill', result);
 process.exitCode = differing.length === 0 && runs(calm).join() === runs(storm).join() ? 0 : 1;

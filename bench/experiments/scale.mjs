@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { save } from '../stats/save.mjs';
+import { saveResult } from '../save-result.mjs';
 import { makeRuns, QUESTIONS } from './make-runs.mjs';
 
 const program = fileURLToPath(new URL('../../packages/latentwire/dist/cli/main.js', import.meta.url));
@@ -49,4 +49,4 @@ const result = {
 };
 rmSync(output, { force: true });
 if (given === undefined) rmSync(folder, { recursive: true });
-save('experiments-scale', result);
+saveResult('experiments-scale', result);
