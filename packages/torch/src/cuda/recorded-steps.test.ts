@@ -145,26 +145,26 @@ describe.skipIf(!native.graphsAvailable())('a captured step', () => {
     }
     return [...losses, ...weight.grad.toArray()];
   };
-  const plain = (): number[] => run(new RecordedSteps({ mode: 'off' }), 'cpu');
+  const plain = (device: t.Device): number[] => run(new RecordedSteps({ mode: 'off' }), device);
   const counts = { plain: 1, recorded: 1, launched: 6, mismatches: 0 };
 
   it('gives the values of plain runs, on new data each time', () => {
     using captured = new RecordedSteps();
-    expect(run(captured, 'cuda')).toEqual(plain());
+    expect(run(captured, 'cuda')).toEqual(plain('cuda'));
     expect(captured.counts).toEqual(counts);
   });
 
   it('can be captured when all recordings before it were freed, and their memory with them', () => {
     for (let i = 0; i < 3; i++) {
       using captured = new RecordedSteps();
-      expect(run(captured, 'cuda')).toEqual(plain());
+      expect(run(captured, 'cuda')).toEqual(plain('cuda'));
       expect(captured.counts).toEqual(counts);
     }
   });
 
   it.skipIf(t.cudaDeviceCount() < 2)('works on another device than the first', () => {
     using captured = new RecordedSteps({ device: 'cuda:1' });
-    expect(run(captured, 'cuda:1')).toEqual(plain());
+    expect(run(captured, 'cuda:1')).toEqual(plain('cuda:1'));
     expect(captured.counts).toEqual(counts);
   });
 });
