@@ -4,17 +4,8 @@ import { wireOptimizer } from './optimizer.js';
 import type { PreparedData } from './prepare.js';
 import { type StepOptions, trainStep } from './step.js';
 import { StepLauncher } from './step-launcher.js';
-import { tinySession, withTeachers } from './tiny-session.fixture.js';
+import { tinySession, everyTerm as weights, withTeachers } from './tiny-session.fixture.js';
 
-const weights = {
-  alignment: 0.2,
-  answer: 1,
-  firstToken: 0.3,
-  kToken: 0.2,
-  kd: 0.4,
-  manifold: 0,
-  reconstruction: 0.5,
-};
 const rates = { lr: 1e-4, encoderLr: 1e-5, weightDecay: 0.01 };
 const MULTIPLES = { texts: 8, positions: 8, targets: 16, rows: 3 };
 

@@ -4,23 +4,13 @@ import { encoderBatch } from '../wire/index.js';
 import { wireOptimizer } from './optimizer.js';
 import type { StageWeights } from './stages.js';
 import { type StepOptions, type StepResult, trainStep } from './step.js';
-import { tinySession, withTeachers } from './tiny-session.fixture.js';
+import {
+  everyTermOptions as options,
+  tinySession,
+  everyTerm as weights,
+  withTeachers,
+} from './tiny-session.fixture.js';
 
-const weights: StageWeights = {
-  alignment: 0.2,
-  answer: 1,
-  firstToken: 0.3,
-  kToken: 0.2,
-  kd: 0.4,
-  manifold: 0,
-  reconstruction: 0.5,
-};
-const options: StepOptions = {
-  maxGradNorm: 1,
-  stage: { expansion: 1, weights },
-  k: 2,
-  continues: (i) => i % 3 === 0,
-};
 const rates = { lr: 1e-2, encoderLr: 1e-3, weightDecay: 0.01 };
 
 interface Outcome {

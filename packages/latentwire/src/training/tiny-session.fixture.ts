@@ -15,10 +15,31 @@ import {
 } from '../wire/index.js';
 import { noTokenizer, tinyModelConfig } from '../wire/tiny-model.fixture.js';
 import type { PreparedData } from './prepare.js';
+import type { StageWeights } from './stages.js';
+import type { StepOptions } from './step.js';
 
 export const tinyConfig: ModelConfig = { ...tinyModelConfig, vocabSize: 32 };
 
 export const LATENTS = 3;
+
+/** Every term of a step at once, each with its own weight. */
+export const everyTerm: StageWeights = {
+  alignment: 0.2,
+  answer: 1,
+  firstToken: 0.3,
+  kToken: 0.2,
+  kd: 0.4,
+  manifold: 0,
+  reconstruction: 0.5,
+};
+
+/** A step with all of them, some texts continued rather than repeated. */
+export const everyTermOptions: StepOptions = {
+  maxGradNorm: 1,
+  stage: { expansion: 1, weights: everyTerm },
+  k: 2,
+  continues: (i) => i % 3 === 0,
+};
 
 export interface TinySession {
   readonly wire: LatentWire;

@@ -1,6 +1,6 @@
 /**
  * Every cause is planted in a copy of a real run and must be found, with its evidence; what is planted must be the only
- * thing found. The real runs themselves, whole or stopped, are healthy.
+ * thing found. The real runs themselves, whole or stopped, are healthy. Long, since it is one list of causes.
  */
 import fs from 'node:fs';
 import os from 'node:os';

@@ -7,24 +7,8 @@ import { describe, expect, it } from 'vitest';
 import { wireOptimizer } from '../optimizer.js';
 import { type StepOptions, type StepResult, trainStep } from '../step.js';
 import { StepLauncher } from '../step-launcher.js';
-import { tinySession, withTeachers } from '../tiny-session.fixture.js';
+import { everyTermOptions as options, tinySession, withTeachers } from '../tiny-session.fixture.js';
 import { type Adder, GradientSum } from './gradient-sum.js';
-
-const weights = {
-  alignment: 0.2,
-  answer: 1,
-  firstToken: 0.3,
-  kToken: 0.2,
-  kd: 0.4,
-  manifold: 0,
-  reconstruction: 0.5,
-};
-const options: StepOptions = {
-  maxGradNorm: 1,
-  stage: { expansion: 1, weights },
-  k: 2,
-  continues: (i) => i % 3 === 0,
-};
 
 interface Outcome {
   readonly result: StepResult;
