@@ -32,7 +32,7 @@ const RULES: readonly Rule[] = [
   {
     kind: 'controller-unreachable',
     pattern:
-      /unable to contact slurm controller|connection refused|controller is in standby mode|slurm_persist_conn_open|host is unreachable|network is unreachable/i,
+      /unable to contact slurm controller|slurmctld\(\w+\) at \S+ is DOWN|connection refused|controller is in standby mode|slurm_persist_conn_open|host is unreachable|network is unreachable/i,
     hint: 'look with `scontrol ping`; running jobs go on meanwhile',
     transient: true,
   },
@@ -97,12 +97,12 @@ export interface Failure {
   readonly ambiguous: boolean;
 }
 
-/** What a command that ended badly meant. `args` are shown as far as they are options, never a script. */
-export function classifyFailure(command: string, code: number | null, stderr: string): Failure {
-  const output = stderr.trim();
+/** What a command that ended badly meant, from what it said, mostly on stderr. */
+export function classifyFailure(command: string, code: number | null, said: string): Failure {
+  const output = said.trim();
   const rule = RULES.find(({ pattern }) => pattern.test(output));
-  const said = lastSentence(output) ?? (code === null ? 'ended by a signal' : `exit code ${code}`);
-  const error = new SlurmError(`${command}: ${said}`, {
+  const reason = lastSentence(output) ?? (code === null ? 'ended by a signal' : `exit code ${code}`);
+  const error = new SlurmError(`${command}: ${reason}`, {
     kind: rule?.kind ?? 'refused',
     command,
     output,
@@ -116,7 +116,8 @@ function lastSentence(output: string): string | undefined {
   const line = output
     .split('\n')
     .map((text) => text.trim())
-    .filter((text) => text !== '')
+    // scontrol frames "RESTORE SLURMCTLD DAEMON TO SERVICE" with asterisks, below the line that names the controller.
+    .filter((text) => text !== '' && !text.startsWith('**'))
     .at(-1);
   return line?.replace(/^\w+: (?:error|fatal): /, '');
 }

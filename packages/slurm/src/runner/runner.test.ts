@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { submitJob, testSubmit } from '../commands/index.js';
 import type { SlurmError } from '../errors.js';
+import { readConfig } from '../queue/index.js';
 import { classifyFailure, cleanEnvironment, createRunner } from './index.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'latentwire-runner-'));
@@ -59,6 +60,25 @@ describe('the runner', () => {
       hint: expect.stringContaining('scontrol ping'),
     });
     expect(retries).toHaveLength(3);
+  });
+
+  it('tries again when only the ping after `scontrol show config` went unanswered', async () => {
+    command(
+      'scontrol',
+      `printf 'MaxArraySize            = 1001\\n\\n'
+       [ $n -ge 2 ] && { echo "Slurmctld(primary) at vm is UP"; exit 0; }
+       echo "Slurmctld(primary) at vm is DOWN"
+       echo "** RESTORE SLURMCTLD DAEMON TO SERVICE **"
+       exit 1`,
+    );
+    expect((await readConfig(runner())).MaxArraySize).toBe('1001');
+    expect(calls()).toHaveLength(2);
+    rmSync(inside('calls'));
+    const impatient = runner({ pausesMs: [] }).run('scontrol', ['show', 'config'], { effect: 'read' });
+    expect(await failure(impatient)).toMatchObject({
+      kind: 'controller-unreachable',
+      message: 'scontrol: Slurmctld(primary) at vm is DOWN',
+    });
   });
 
   it('ends a command that does not answer, and repeats only what may be repeated', async () => {

@@ -109,7 +109,9 @@ function runOnce(
     child.on('close', (code) => {
       clearTimeout(timer);
       if (code === 0) return resolve(stdout());
-      const failure = classifyFailure(shown, code, stderr());
+      // `scontrol show config` pings the controller last, and says on stdout alone that it does not answer.
+      const said = stderr().trim() === '' && command === 'scontrol' ? stdout() : stderr();
+      const failure = classifyFailure(shown, code, said);
       if (!timedOut || failure.error.kind === 'not-configured') return resolve(failure);
       const error = new SlurmError(`${shown}: no answer in ${timeoutMs / 1000} s`, {
         kind: 'timed-out',
