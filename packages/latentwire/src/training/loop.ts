@@ -249,6 +249,7 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
       optimizer.setLrFactor(factor);
       // Whatever an operator draws is a function of the step: nothing of a generator needs to be saved.
       t.manualSeed(torchSeeds.uint32At(step + 1));
+      const issuing = performance.now();
       const issued = issueStep(wire, data, optimizer, microBatches, {
         maxGradNorm: config.optimizer.max_grad_norm,
         stage,
@@ -263,6 +264,8 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
         beforeUpdate: () => saver?.beforeUpdate(),
         ...(shared && { shared }),
       });
+      const issueSeconds = (performance.now() - issuing) / 1000;
+      const probes = launcher?.probes ?? false;
       readNumbers();
       step++;
       samples += issued.examples;
@@ -273,7 +276,7 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
         const result = issued.read();
         const now = performance.now();
         const seconds = (now - Math.max(began, lastRead)) / 1000;
-        launcher?.waited((now - asked) / 1000 / seconds);
+        if (probes) launcher?.lagged(issueSeconds, (now - asked) / 1000);
         lastRead = now;
         loss = result.loss;
         if (Number.isFinite(loss) && (best === null || loss < best.loss)) best = { loss, step: at };
@@ -298,7 +301,7 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
         progress.update({ step: at, loss, samples: samplesSoFar, dataWait });
       };
       // Digests are of the weights as they are now.
-      if (!late || digested) readNumbers();
+      if (!late || digested || probes) readNumbers();
       timer.pause();
       saver?.afterStep(() => {
         readNumbers();

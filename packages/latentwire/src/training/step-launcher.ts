@@ -21,9 +21,12 @@ export function zeroSums(device: t.Device): TermSums {
 const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128, rows: 16 };
 /** A recording costs several steps, and many shapes come only a few times. */
 const PLAIN_RUNS = 3;
-/** Share of a plainly issued step that the host waits for the device; above it, a launch would save nothing. */
+/**
+ * How far the device lags behind when a step was issued plainly, as a share of the time of a micro-batch; above it a launch
+ * would save nothing. At most about 1,024 kernels can be pending, so a device that is the slower one shows in a lag of that
+ * many kernels, not of whole steps. What lags in any case are the last kernels: those of AdamW.
+ */
 export const DEVICE_BOUND = 0.2;
-const NEWEST = 0.2;
 
 export interface LauncherOptions {
   /** Which steps become recordings; `at once`: every one from its second run on. Default: where it pays. */
@@ -37,10 +40,14 @@ export class StepLauncher implements Disposable {
   readonly multiples: ShapeMultiples;
   readonly #sums: TermSums;
   readonly #owned: boolean;
-  /** Running mean of that share. */
-  #waiting = 0;
-  #plainBefore = 0;
-  #notPlainBefore = 0;
+  /** Keys of the step that is being issued. */
+  #keys: string[] = [];
+  /** How often a key was asked for. */
+  readonly #runs = new Map<string, number>();
+  /** The lag of the device after a plain step of this key. */
+  readonly #lags = new Map<string, number>();
+  readonly #plainRuns: number;
+  readonly #probing: boolean;
 
   /** Whether steps of this wire can be launched as graphs. */
   static canLaunch(wire: LatentWire, { disabled }: { readonly disabled: boolean }): boolean {
@@ -55,18 +62,25 @@ export class StepLauncher implements Disposable {
     return StepLauncher.canLaunch(wire, options) ? new StepLauncher(wire, options) : null;
   }
 
-  /** @param options.mode see `RecordedSteps` */
+  /** @param options.mode, options.plainRuns see `RecordedSteps`; a step that is rehearsed runs plainly once */
   constructor(
     wire: LatentWire,
-    options: LauncherOptions & { mode?: 'capture' | 'rehearse'; multiples?: ShapeMultiples } = {},
+    options: LauncherOptions & {
+      mode?: 'capture' | 'rehearse';
+      plainRuns?: number;
+      multiples?: ShapeMultiples;
+    } = {},
   ) {
     const { mode = 'capture', records = 'where it pays' } = options;
+    const atOnce = mode === 'rehearse' || records === 'at once';
+    this.#plainRuns = options.plainRuns ?? (atOnce ? 1 : PLAIN_RUNS);
     this.steps = new t.cuda.RecordedSteps({
       mode,
       device: wire.encoder.device,
-      plainRuns: mode === 'rehearse' || records === 'at once' ? 1 : PLAIN_RUNS,
-      pays: () => records === 'at once' || (records !== 'never' && this.#waiting < DEVICE_BOUND),
+      plainRuns: this.#plainRuns,
+      pays: (key) => records !== 'never' && (this.#lags.get(key) ?? 0) < DEVICE_BOUND,
     });
+    this.#probing = records === 'where it pays' && this.#plainRuns > 1;
     this.multiples = options.multiples ?? MULTIPLES;
     this.#owned = options.gather === undefined;
     if (options.gather === undefined) {
@@ -81,20 +95,34 @@ export class StepLauncher implements Disposable {
 
   /** Begins a step: its sums, set to 0. */
   begin(): TermSums {
+    this.#keys = [];
     for (const sum of Object.values(this.#sums)) t.zero_(sum);
     return this.#sums;
   }
 
+  /** A micro-batch. @param key see `RecordedSteps.run` */
+  run(key: string, body: () => void): void {
+    this.#keys.push(key);
+    this.#runs.set(key, (this.#runs.get(key) ?? 0) + 1);
+    this.steps.run(key, body);
+  }
+
   /**
-   * Call when the numbers of the step before were read: how long that took of the time since the last reading. Tells whether
-   * host or device is the slower one while steps are issued plainly.
+   * Whether a recording of something in the step that was just issued hangs on the lag of the device: then its numbers
+   * are to be read at once, and `lagged` to be told how long that took.
    */
-  waited(share: number): void {
-    const { plain, recorded, launched } = this.steps.counts;
-    // A step that was launched or recorded says nothing of the others.
-    const onlyPlain = recorded + launched === this.#notPlainBefore && plain > this.#plainBefore;
-    if (onlyPlain) this.#waiting += NEWEST * (share - this.#waiting);
-    [this.#plainBefore, this.#notPlainBefore] = [plain, recorded + launched];
+  get probes(): boolean {
+    return this.#probing && this.#undecided().length > 0;
+  }
+
+  /** @param issue seconds in which the last step was issued; @param wait seconds until the device had computed it */
+  lagged(issue: number, wait: number): void {
+    const share = wait / (issue / this.#keys.length + wait);
+    for (const key of this.#undecided()) this.#lags.set(key, share);
+  }
+
+  #undecided(): string[] {
+    return this.#keys.filter((key) => this.#runs.get(key)! >= this.#plainRuns && !this.#lags.has(key));
   }
 
   /**

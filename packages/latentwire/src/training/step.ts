@@ -125,7 +125,7 @@ export function issueStep(
       tokens += batch.tokens;
       const run = (): void => addMicroBatch(wire, data, batch, sums);
       if (launcher === null) run();
-      else launcher.steps.run(batch.key, run);
+      else launcher.run(batch.key, run);
     }
     const summed = shared?.gradients.reduce(sums, { ...shared.numbers(), tokens });
     const { weights } = stage;

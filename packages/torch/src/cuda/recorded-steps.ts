@@ -36,7 +36,7 @@ export class RecordedSteps implements Disposable {
   readonly #limit: number;
   readonly #plainRuns: number;
   readonly #device: Device;
-  readonly #pays: () => boolean;
+  readonly #pays: (key: string) => boolean;
   #counts = { plain: 0, recorded: 0, launched: 0, mismatches: 0 };
 
   /**
@@ -54,7 +54,7 @@ export class RecordedSteps implements Disposable {
       limit?: number;
       plainRuns?: number;
       device?: Device;
-      pays?: () => boolean;
+      pays?: (key: string) => boolean;
     } = {},
   ) {
     const { mode = 'capture', limit = 256, plainRuns = 1, device = 'cuda', pays = () => true } = options;
@@ -99,7 +99,7 @@ export class RecordedSteps implements Disposable {
     }
     const seen = this.#seen.get(key) ?? 0;
     this.#seen.set(key, seen + 1);
-    if (seen < this.#plainRuns || this.#recordings.size >= this.#limit || !this.#pays())
+    if (seen < this.#plainRuns || this.#recordings.size >= this.#limit || !this.#pays(key))
       return this.#plain(body);
     // Graphs have a memory pool of their own: what the plain run left in the other one would be held twice.
     if (this.capturing) native.emptyCache(this.#device);
