@@ -1,6 +1,6 @@
 // @latentwire/torch native bridge: the only translation unit (torch headers cost ~15 s each time they are parsed).
-// Exports are documented where they are defined: handles.h, lists.h, tape.h, graph.h, dispatch.h, autograd.h, tensor_io.h, device.h,
-// recompute.h, digest.h, save.h, signals.h, capture.h, process_group.h.
+// Exports are documented where they are defined: handles.h, lists.h, tape.h, graph.h, dispatch.h, autograd.h, tensor_io.h, later_read.h,
+// device.h, recompute.h, digest.h, save.h, signals.h, capture.h, process_group.h.
 #include "autograd.h"
 #include "capture.h"
 #include "device.h"
@@ -10,6 +10,7 @@
 #include "fused_ops.h"
 #include "graph.h"
 #include "handles.h"
+#include "later_read.h"
 #include "lists.h"
 #include "process_group.h"
 #include "save.h"
@@ -64,6 +65,8 @@ napi_value init(napi_env env, napi_value exports) {
 
   define(env, exports, "fromBytes", guarded<upload>);
   define(env, exports, "toBytes", guarded<untaped<to_bytes>>);
+  define(env, exports, "readBegin", guarded<untaped<read_begin>>);
+  define(env, exports, "readEnd", guarded<untaped<read_end>>);
   define(env, exports, "item", guarded<untaped<item>>);
   define(env, exports, "shape", guarded<shape>);
   define(env, exports, "dtype", guarded<dtype>);

@@ -71,16 +71,19 @@ inline napi_value upload(napi_env env, const Arguments& args) {
   return taped<from_bytes>(env, args);
 }
 
-/// toBytes(tensor) -> ArrayBuffer with the contiguous little-endian bytes (copied from any device)
-inline napi_value to_bytes(napi_env env, const Arguments& args) {
+/// The contiguous little-endian bytes, copied from any device; waits for the current stream.
+inline napi_value buffer_of(napi_env env, const at::Tensor& tensor) {
   at::NoGradGuard guard;
-  at::Tensor t = get_tensor(env, args[0], "tensor").detach().cpu().contiguous();
+  at::Tensor t = tensor.detach().cpu().contiguous();
   void* data;
   napi_value buffer;
   check(napi_create_arraybuffer(env, t.nbytes(), &data, &buffer), "array buffer");
   if (t.nbytes() > 0) std::memcpy(data, t.const_data_ptr(), t.nbytes());
   return buffer;
 }
+
+/// toBytes(tensor) -> ArrayBuffer
+inline napi_value to_bytes(napi_env env, const Arguments& args) { return buffer_of(env, get_tensor(env, args[0], "tensor")); }
 
 /// item(tensor) -> number | boolean of a one-element tensor (int64 beyond 2^53 loses precision)
 inline napi_value item(napi_env env, const Arguments& args) {

@@ -63,6 +63,8 @@ export interface NativeBridge {
 
   fromBytes(data: NodeJS.TypedArray, shape: readonly number[], dtype: number, pinned: boolean): Handle;
   toBytes(tensor: Handle): ArrayBuffer;
+  readBegin(tensor: Handle): number;
+  readEnd(ticket: number): ArrayBuffer;
   item(tensor: Handle): number | boolean;
   shape(tensor: Handle): number[];
   dtype(tensor: Handle): number;

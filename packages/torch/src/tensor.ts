@@ -94,6 +94,16 @@ export class Tensor implements Disposable {
     return Array.from(this.#typed(), Number);
   }
 
+  /**
+   * `toArray` of float32 elements as they will be when the device has done what was issued to it up to now: calling the
+   * result waits for that, and for nothing that was issued since. The tensor may be freed before, but not changed.
+   */
+  readLater(): () => number[] {
+    if (this.dtype !== 'float32') throw new TorchError(`readLater: expected float32, got ${this.dtype}`);
+    const ticket = native.readBegin(this.handle);
+    return () => Array.from(new Float32Array(native.readEnd(ticket)));
+  }
+
   /** Copy of the elements as float32, converted when needed. */
   toFloat32Array(): Float32Array {
     if (this.dtype === 'float32') return new Float32Array(native.toBytes(this.handle));

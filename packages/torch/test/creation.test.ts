@@ -16,6 +16,7 @@ import {
   full,
   linspace,
   mean,
+  mul,
   ones,
   rand,
   randint,
@@ -244,5 +245,20 @@ describe('the CPU generator', () => {
       expect(randperm(6).toArray()).toEqual(golden.randperm);
       expect(dropout(ones([12]), 0.5, true).toArray()).toEqual(golden.dropout);
     });
+  });
+});
+
+describe.each(devices)('numbers read later, %s', (device) => {
+  it('are those at the time of asking, once, whatever was issued and freed since', () => {
+    const read = scope(() => {
+      const numbers = mul(tensor([1.5, -2, 3], { device }), 2).readLater();
+      return () => numbers();
+    });
+    for (let i = 0; i < 20; i++) scope(() => void full([3], 7, { device }));
+    expect(read()).toEqual([3, -4, 6]);
+    expect(read).toThrow('read already');
+    expect(() => scope(() => tensor([1, 2], { device, dtype: 'float64' }).readLater())).toThrow(
+      'expected float32, got float64',
+    );
   });
 });

@@ -249,7 +249,6 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
       optimizer.setLrFactor(factor);
       // Whatever an operator draws is a function of the step: nothing of a generator needs to be saved.
       t.manualSeed(torchSeeds.uint32At(step + 1));
-      const issuing = performance.now();
       const issued = issueStep(wire, data, optimizer, microBatches, {
         maxGradNorm: config.optimizer.max_grad_norm,
         stage,
@@ -264,7 +263,7 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
         beforeUpdate: () => saver?.beforeUpdate(),
         ...(shared && { shared }),
       });
-      const issueSeconds = (performance.now() - issuing) / 1000;
+      const issuedAt = performance.now();
       const probes = launcher?.probes ?? false;
       readNumbers();
       step++;
@@ -272,11 +271,10 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
       const [at, samplesSoFar] = [step, samples];
       const digested = config.checkpoint.digest_every > 0 && step % config.checkpoint.digest_every === 0;
       unread = () => {
-        const asked = performance.now();
         const result = issued.read();
         const now = performance.now();
         const seconds = (now - Math.max(began, lastRead)) / 1000;
-        if (probes) launcher?.lagged(issueSeconds, (now - asked) / 1000);
+        if (probes) launcher?.lagged(issuedAt, now);
         lastRead = now;
         loss = result.loss;
         if (Number.isFinite(loss) && (best === null || loss < best.loss)) best = { loss, step: at };

@@ -114,13 +114,13 @@ describe('a launched step', () => {
       step('long');
     }
     expect(launcher.probes).toBe(true);
-    launcher.lagged(0.06, 0.03);
+    launcher.lagged(60, 90, 0);
     expect(launcher.probes).toBe(false);
     for (let i = 0; i < 6; i++) step('long');
     expect(recorded()).toBe(0);
     for (let i = 0; i < 3; i++) step('short', 'short', 'long');
     // 2 ms of 12 that a micro-batch took; what was measured of another key before stays.
-    launcher.lagged(0.03, 0.002);
+    launcher.lagged(30, 32, 0);
     step('short', 'long');
     expect(recorded()).toBe(1);
     wire.dispose();

@@ -3,6 +3,7 @@
  * addresses, and the multiples that sizes are rounded up to, so that few shapes cover all batches. On one GPU with small
  * models most of a step is spent issuing kernels; a launch does it at once (bench/gpu).
  */
+import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
 import type { LatentWire, ShapeMultiples } from '../wire/index.js';
 import type { TermSums } from './micro-batch-loss.js';
@@ -42,12 +43,15 @@ export class StepLauncher implements Disposable {
   readonly #owned: boolean;
   /** Keys of the step that is being issued. */
   #keys: string[] = [];
+  /** Clock when the first micro-batch of that step began. */
+  #began = 0;
   /** How often a key was asked for. */
   readonly #runs = new Map<string, number>();
   /** The lag of the device after a plain step of this key. */
   readonly #lags = new Map<string, number>();
   readonly #plainRuns: number;
   readonly #probing: boolean;
+  readonly #device: t.Device;
 
   /** Whether steps of this wire can be launched as graphs. */
   static canLaunch(wire: LatentWire, { disabled }: { readonly disabled: boolean }): boolean {
@@ -74,9 +78,10 @@ export class StepLauncher implements Disposable {
     const { mode = 'capture', records = 'where it pays' } = options;
     const atOnce = mode === 'rehearse' || records === 'at once';
     this.#plainRuns = options.plainRuns ?? (atOnce ? 1 : PLAIN_RUNS);
+    this.#device = wire.encoder.device;
     this.steps = new t.cuda.RecordedSteps({
       mode,
-      device: wire.encoder.device,
+      device: this.#device,
       plainRuns: this.#plainRuns,
       pays: (key) => records !== 'never' && (this.#lags.get(key) ?? 0) < DEVICE_BOUND,
     });
@@ -104,6 +109,11 @@ export class StepLauncher implements Disposable {
   run(key: string, body: () => void): void {
     this.#keys.push(key);
     this.#runs.set(key, (this.#runs.get(key) ?? 0) + 1);
+    if (this.#keys.length === 1) {
+      // What is left of the step before would count as a lag of this one.
+      if (this.probes) t.synchronize(this.#device);
+      this.#began = performance.now();
+    }
     this.steps.run(key, body);
   }
 
@@ -115,9 +125,13 @@ export class StepLauncher implements Disposable {
     return this.#probing && this.#undecided().length > 0;
   }
 
-  /** @param issue seconds in which the last step was issued; @param wait seconds until the device had computed it */
-  lagged(issue: number, wait: number): void {
-    const share = wait / (issue / this.#keys.length + wait);
+  /**
+   * @param issued clock when the last step had been issued, its first micro-batch first; @param computed when the device had
+   * computed it; @param began when the first micro-batch began
+   */
+  lagged(issued: number, computed: number, began = this.#began): void {
+    const wait = computed - issued;
+    const share = wait / ((issued - began) / this.#keys.length + wait);
     for (const key of this.#undecided()) this.#lags.set(key, share);
   }
 

@@ -76,7 +76,7 @@ export interface SharedStep {
 
 /** A step that was issued; the device may still be at work on it. */
 export interface IssuedStep extends Pick<StepResult, 'examples' | 'targetTokens'> {
-  /** Waits for the device. To be called once. */
+  /** Waits until the device has computed this step, not for what was issued since. To be called once. */
   read(): StepResult;
 }
 
@@ -148,13 +148,14 @@ export function issueStep(
     );
     const whole = summed?.sums ?? sums;
     const scalars = t.stack([whole.reading, whole.alignment, norm.to({ dtype: 'float32' })]);
-    const numbers = t.keep(t.cat([whole.answer, scalars, ...(summed === undefined ? [] : [summed.numbers])]));
+    // One copy from the device for all numbers of a step.
+    const numbers = t
+      .cat([whole.answer, scalars, ...(summed === undefined ? [] : [summed.numbers])])
+      .readLater();
     const counts = { examples: step.examples, targetTokens };
     const read = (): StepResult => {
       summed?.settle();
-      // One copy from the device for all numbers of a step.
-      const values = numbers.toArray();
-      numbers.dispose();
+      const values = numbers();
       const agreed = summed === undefined ? null : numbersFrom(values.slice(-summed.numbers.numel));
       return { ...termsOf(values, weights), ...counts, tokens: agreed?.tokens ?? tokens, agreed };
     };
