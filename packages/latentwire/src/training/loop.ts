@@ -263,8 +263,6 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
         beforeUpdate: () => saver?.beforeUpdate(),
         ...(shared && { shared }),
       });
-      const issuedAt = performance.now();
-      const probes = launcher?.probes ?? false;
       readNumbers();
       step++;
       samples += issued.examples;
@@ -274,7 +272,6 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
         const result = issued.read();
         const now = performance.now();
         const seconds = (now - Math.max(began, lastRead)) / 1000;
-        if (probes) launcher?.lagged(issuedAt, now);
         lastRead = now;
         loss = result.loss;
         if (Number.isFinite(loss) && (best === null || loss < best.loss)) best = { loss, step: at };
@@ -299,7 +296,7 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
         progress.update({ step: at, loss, samples: samplesSoFar, dataWait });
       };
       // Digests are of the weights as they are now.
-      if (!late || digested || probes) readNumbers();
+      if (!late || digested) readNumbers();
       timer.pause();
       saver?.afterStep(() => {
         readNumbers();

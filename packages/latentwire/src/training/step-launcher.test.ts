@@ -103,26 +103,37 @@ describe('a launched step', () => {
 
   it('is recorded only where the device was not behind the host when it was issued plainly', () => {
     const { wire } = tinySession(7, 4);
-    using launcher = new StepLauncher(wire, { mode: 'rehearse', plainRuns: 3, multiples: MULTIPLES });
-    const step = (...keys: string[]): void => {
-      launcher.begin();
-      for (const key of keys) launcher.run(key, () => {});
+    // Issuing takes 30 ms; what the device then has left to do is up to the key.
+    let [now, left] = [0, 0];
+    const clock = {
+      now: () => now,
+      wait: () => {
+        now += left;
+        left = 0;
+      },
     };
-    const recorded = (): number => launcher.steps.counts.recorded;
+    const run = (launcher: StepLauncher, key: string, lag: number): void =>
+      launcher.run(key, () => {
+        now += 30;
+        left = lag;
+      });
+    const options = { mode: 'rehearse', plainRuns: 3, multiples: MULTIPLES, clock } as const;
+    using launcher = new StepLauncher(wire, options);
+    for (let i = 0; i < 3; i++) run(launcher, 'long', 30);
+    expect(launcher.deviceBound).toBe(true);
+    for (let i = 0; i < 6; i++) run(launcher, 'long', 0);
+    expect(launcher.steps.counts.recorded).toBe(0);
+    // What is left of another key before does not count.
     for (let i = 0; i < 3; i++) {
-      expect(launcher.probes).toBe(false);
-      step('long');
+      run(launcher, 'long', 90);
+      run(launcher, 'short', 2);
     }
-    expect(launcher.probes).toBe(true);
-    launcher.lagged(60, 90, 0);
-    expect(launcher.probes).toBe(false);
-    for (let i = 0; i < 6; i++) step('long');
-    expect(recorded()).toBe(0);
-    for (let i = 0; i < 3; i++) step('short', 'short', 'long');
-    // 2 ms of 12 that a micro-batch took; what was measured of another key before stays.
-    launcher.lagged(30, 32, 0);
-    step('short', 'long');
-    expect(recorded()).toBe(1);
+    expect(launcher.deviceBound).toBe(false);
+    run(launcher, 'short', 2);
+    expect(launcher.steps.counts).toMatchObject({ plain: 15, recorded: 1 });
+    using never = new StepLauncher(wire, { ...options, records: 'never' });
+    for (let i = 0; i < 5; i++) run(never, 'short', 2);
+    expect([never.deviceBound, never.steps.counts.recorded]).toEqual([false, 0]);
     wire.dispose();
   });
 });

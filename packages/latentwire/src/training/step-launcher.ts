@@ -23,17 +23,27 @@ const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128, rows
 /** A recording costs several steps, and many shapes come only a few times. */
 const PLAIN_RUNS = 3;
 /**
- * How far the device lags behind when a step was issued plainly, as a share of the time of a micro-batch; above it a launch
- * would save nothing. At most about 1,024 kernels can be pending, so a device that is the slower one shows in a lag of that
- * many kernels, not of whole steps. What lags in any case are the last kernels: those of AdamW.
+ * How far the device lags behind when a micro-batch was issued plainly, as a share of its time; above it a launch would save
+ * nothing. At most about 1,024 kernels can be pending, so a device that is the slower one shows in a lag of that many
+ * kernels, not of whole steps: about a fifth of those of an encoder and two readers.
  */
-export const DEVICE_BOUND = 0.2;
+const DEVICE_BOUND = 0.15;
+
+/** Time and the device, as far as the lag needs them. */
+export interface DeviceClock {
+  /** Milliseconds. */
+  now(): number;
+  /** Until the device has nothing left to do. */
+  wait(): void;
+}
 
 export interface LauncherOptions {
   /** Which steps become recordings; `at once`: every one from its second run on. Default: where it pays. */
   readonly records?: 'where it pays' | 'at once' | 'never';
   /** Where gradients and sums are gathered when several processes train; default: each in a tensor of its own. */
   readonly gather?: GradientSum | undefined;
+  /** Runs of a shape before it is recorded; the last of them tells how far the device lags behind. */
+  readonly plainRuns?: number;
 }
 
 export class StepLauncher implements Disposable {
@@ -41,17 +51,13 @@ export class StepLauncher implements Disposable {
   readonly multiples: ShapeMultiples;
   readonly #sums: TermSums;
   readonly #owned: boolean;
-  /** Keys of the step that is being issued. */
-  #keys: string[] = [];
-  /** Clock when the first micro-batch of that step began. */
-  #began = 0;
   /** How often a key was asked for. */
   readonly #runs = new Map<string, number>();
-  /** The lag of the device after a plain step of this key. */
+  /** The lag of the device after a plain run of this key. */
   readonly #lags = new Map<string, number>();
   readonly #plainRuns: number;
   readonly #probing: boolean;
-  readonly #device: t.Device;
+  readonly #clock: DeviceClock;
 
   /** Whether steps of this wire can be launched as graphs. */
   static canLaunch(wire: LatentWire, { disabled }: { readonly disabled: boolean }): boolean {
@@ -66,26 +72,27 @@ export class StepLauncher implements Disposable {
     return StepLauncher.canLaunch(wire, options) ? new StepLauncher(wire, options) : null;
   }
 
-  /** @param options.mode, options.plainRuns see `RecordedSteps`; a step that is rehearsed runs plainly once */
+  /** @param options.mode see `RecordedSteps`; a step that is rehearsed runs plainly once */
   constructor(
     wire: LatentWire,
     options: LauncherOptions & {
       mode?: 'capture' | 'rehearse';
-      plainRuns?: number;
       multiples?: ShapeMultiples;
+      clock?: DeviceClock;
     } = {},
   ) {
     const { mode = 'capture', records = 'where it pays' } = options;
     const atOnce = mode === 'rehearse' || records === 'at once';
     this.#plainRuns = options.plainRuns ?? (atOnce ? 1 : PLAIN_RUNS);
-    this.#device = wire.encoder.device;
+    const { device } = wire.encoder;
     this.steps = new t.cuda.RecordedSteps({
       mode,
-      device: this.#device,
+      device,
       plainRuns: this.#plainRuns,
       pays: (key) => records !== 'never' && (this.#lags.get(key) ?? 0) < DEVICE_BOUND,
     });
-    this.#probing = records === 'where it pays' && this.#plainRuns > 1;
+    this.#probing = records !== 'at once' && this.#plainRuns > 1;
+    this.#clock = options.clock ?? { now: () => performance.now(), wait: () => t.synchronize(device) };
     this.multiples = options.multiples ?? MULTIPLES;
     this.#owned = options.gather === undefined;
     if (options.gather === undefined) {
@@ -100,43 +107,33 @@ export class StepLauncher implements Disposable {
 
   /** Begins a step: its sums, set to 0. */
   begin(): TermSums {
-    this.#keys = [];
     for (const sum of Object.values(this.#sums)) t.zero_(sum);
     return this.#sums;
   }
 
   /** A micro-batch. @param key see `RecordedSteps.run` */
   run(key: string, body: () => void): void {
-    this.#keys.push(key);
-    this.#runs.set(key, (this.#runs.get(key) ?? 0) + 1);
-    if (this.#keys.length === 1) {
-      // What is left of the step before would count as a lag of this one.
-      if (this.probes) t.synchronize(this.#device);
-      this.#began = performance.now();
-    }
+    const runs = (this.#runs.get(key) ?? 0) + 1;
+    this.#runs.set(key, runs);
+    if (this.#probing && runs === this.#plainRuns) this.#probe(key, body);
+    else this.steps.run(key, body);
+  }
+
+  /** Whether the device, not the host, was the slower one for every key that was tried often enough. */
+  get deviceBound(): boolean {
+    return [...this.#lags.values()].every((lag) => lag >= DEVICE_BOUND);
+  }
+
+  #probe(key: string, body: () => void): void {
+    const { now, wait } = this.#clock;
+    // What is left of the work before would count as a lag of this one.
+    wait();
+    const began = now();
     this.steps.run(key, body);
-  }
-
-  /**
-   * Whether a recording of something in the step that was just issued hangs on the lag of the device: then its numbers
-   * are to be read at once, and `lagged` to be told how long that took.
-   */
-  get probes(): boolean {
-    return this.#probing && this.#undecided().length > 0;
-  }
-
-  /**
-   * @param issued clock when the last step had been issued, its first micro-batch first; @param computed when the device had
-   * computed it; @param began when the first micro-batch began
-   */
-  lagged(issued: number, computed: number, began = this.#began): void {
-    const wait = computed - issued;
-    const share = wait / ((issued - began) / this.#keys.length + wait);
-    for (const key of this.#undecided()) this.#lags.set(key, share);
-  }
-
-  #undecided(): string[] {
-    return this.#keys.filter((key) => this.#runs.get(key)! >= this.#plainRuns && !this.#lags.has(key));
+    const issued = now();
+    wait();
+    const computed = now();
+    this.#lags.set(key, (computed - issued) / (computed - began));
   }
 
   /**

@@ -2,15 +2,14 @@
  * A trial of a batch size: the real optimiser step with the longest texts, in every kind of step that the run will have, as
  * often as it takes for steps to be launched as graphs. Weights are put back afterwards.
  */
-import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
 import { stepDraws } from '../draws.js';
 import { wireOptimizer } from '../optimizer.js';
 import { meanTextTokens, type PreparedData } from '../prepare.js';
 import type { Session } from '../session.js';
 import { answersAlone, stagePlan } from '../stages.js';
-import { issueStep, type StepOptions } from '../step.js';
-import { DEVICE_BOUND, StepLauncher } from '../step-launcher.js';
+import { type StepOptions, trainStep } from '../step.js';
+import { StepLauncher } from '../step-launcher.js';
 import type { MemoryGauge } from './memory-gauge.js';
 import { heaviestStages, longestExamples } from './worst-case.js';
 
@@ -26,7 +25,7 @@ type TrialStep = Pick<StepOptions, 'stage' | 'readers' | 'continues'>;
 export class Trials implements Disposable {
   readonly #weights: readonly { readonly parameter: t.Tensor; readonly saved: t.Tensor }[];
   readonly #steps: readonly TrialStep[];
-  #leastWaiting = 1;
+  #deviceBound = false;
 
   constructor(
     private readonly session: Session,
@@ -61,7 +60,7 @@ export class Trials implements Disposable {
 
   /** Whether the device, not the host, was the slower one in every kind of step of the last plain trial. */
   get deviceBound(): boolean {
-    return this.#leastWaiting >= DEVICE_BOUND;
+    return this.#deviceBound;
   }
 
   /** Puts the weights back as they were. */
@@ -81,12 +80,11 @@ export class Trials implements Disposable {
       using launcher = StepLauncher.forRun(wire, {
         disabled: config.system.disable_graphs,
         records: way === 'launched' ? 'at once' : 'never',
+        plainRuns: way === 'launched' ? 1 : 2,
       });
-      /** @returns share of the time that the host waited for the device */
-      const step = (kind: TrialStep, microBatch: readonly number[]): number => {
+      const step = (kind: TrialStep, microBatch: readonly number[]): void => {
         const { reading_tokens } = config.objective;
-        const began = performance.now();
-        const issued = issueStep(wire, this.data, optimizer, this.#microBatches(microBatch), {
+        trainStep(wire, this.data, optimizer, this.#microBatches(microBatch), {
           ...kind,
           maxGradNorm: max_grad_norm,
           k: config.objective.k,
@@ -95,22 +93,18 @@ export class Trials implements Disposable {
           launcher,
           onMicroBatch: this.options.check,
         });
-        const waits = performance.now();
-        issued.read();
-        const ended = performance.now();
-        return (ended - waits) / (ended - began);
       };
-      this.#leastWaiting = 1;
       for (const kind of this.#steps) {
         if (way === 'launched') {
           // Run plainly, recorded, launched.
           for (let i = 0; i < 3; i++) step(kind, indices);
         } else {
-          // The first time makes tables and workspaces, the second tells how fast each side is.
+          // The first time makes tables and workspaces, the second tells how far the device lags behind.
           if (launcher !== null) step(kind, indices);
-          this.#leastWaiting = Math.min(this.#leastWaiting, step(kind, indices));
+          step(kind, indices);
         }
       }
+      this.#deviceBound = launcher?.deviceBound ?? false;
       // A shape that is new runs plainly while the memory of recorded ones is held.
       if (way === 'launched' && size > 1) for (const kind of this.#steps) step(kind, indices.slice(0, -1));
     } finally {
