@@ -25,8 +25,9 @@ const plan = (name, seconds, more = '') => ({
 const utilisation = (name, allocator) => ({
   seconds: 220,
   needs: ['MODELS'],
-  command: `${allocator} MODELS="$MODELS/smollm2-135m.gguf $MODELS/gemma-3-270m.gguf" ENCODER=$MODELS/smollm2-135m.gguf \
-    TRAIN=$MODELS/train-v1.1.json.gz DEV=$MODELS/dev-v1.1.json.gz \
+  // MODELS last: a shell sees it changed in what stands behind it.
+  command: `${allocator} ENCODER=$MODELS/smollm2-135m.gguf TRAIN=$MODELS/train-v1.1.json.gz DEV=$MODELS/dev-v1.1.json.gz \
+    MODELS="$MODELS/smollm2-135m.gguf $MODELS/gemma-3-270m.gguf" \
     node bench/gpu/utilisation.mjs --seconds 120 --name gpu/${name} --run $WORK/run`,
 });
 const generation = (model, seconds, ...more) => ({

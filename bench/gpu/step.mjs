@@ -4,8 +4,8 @@
  * first K tokens from a cached teacher, gradient of encoder and adapter, clip, AdamW.
  * Ways: plain (operators issued one by one) and graph (captured), both with our fused kernels; with `-unfused`, torch's own
  * operators. With --peer, the step of peer.py (eager, compiled, and eager with a teacher that reads the text in every step)
- * runs in the same call, and the ratio is printed. One JSON line per model and way; all of them go to
- * bench/results/NAME.json.
+ * runs in the same call, and the ratios of our fastest way to each of them stand in the result. One JSON line per model and
+ * way; all of them go to bench/results/NAME.json, written again after each, so that a run that is cut off leaves what it has.
  *
  *   node bench/gpu/step.mjs [--models a,b] [--ways plain,graph] [--peer python3] [--device cuda] [--name gpu/step]
  */
@@ -151,26 +151,37 @@ function benchPeer(name, mode) {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  if (status !== 0) throw new Error(`the peer ended with ${status}`);
-  print(JSON.parse(stdout.trim().split('\n').at(-1)));
+  if (status === 0) return print(JSON.parse(stdout.trim().split('\n').at(-1)));
+  print({ model: name, way: `peer ${mode}`, failed: status });
+  process.exitCode = 1;
 }
 
 const rows = [];
 function print(row) {
   rows.push(row);
   console.log(JSON.stringify(row));
+  save(o.name, { device, ratios: ratios(), rows });
+}
+
+/** Samples per second of our fastest way over those of each peer. */
+function ratios() {
+  return [...new Set(rows.map(({ model }) => model))].map((model) => {
+    const own = rows.filter((row) => row.model === model && row.samples_per_s !== undefined);
+    const ours = own.filter(({ way }) => !way.startsWith('peer'));
+    const fastest = ours.toSorted((a, b) => b.samples_per_s - a.samples_per_s)[0];
+    const over = (peer) => {
+      const row = own.find(({ way }) => way === peer);
+      return row && fastest && +(fastest.samples_per_s / row.samples_per_s).toFixed(3);
+    };
+    return {
+      ...{ model, ours: fastest?.way, over_eager: over('peer eager'), over_compiled: over('peer compile') },
+      over_eager_live: over('peer live'),
+    };
+  });
 }
 
 for (const name of o.models.split(',')) {
   for (const way of o.ways.split(',')) bench(name, way);
   if (o.peer !== '') for (const mode of ['eager', 'compile', 'live']) benchPeer(name, mode);
-  const fastest = (peer) =>
-    Math.max(
-      0,
-      ...rows
-        .filter((row) => row.model === name && row.way.startsWith('peer') === peer)
-        .map((row) => row.samples_per_s),
-    );
-  if (o.peer !== '') console.log(`${name}: ours / peer ${(fastest(false) / fastest(true)).toFixed(2)}`);
 }
-save(o.name, { device, rows });
+console.table(ratios());
