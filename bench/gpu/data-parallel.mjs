@@ -95,19 +95,23 @@ function processOf(rank, name) {
 
 const result = { processes: N, batch: B, device: o.cpu ? 'cpu, gloo' : 'cuda, nccl', small: o.small };
 const checks = {};
+/** A dry run leaves what was measured as it is. */
+const saved = o.cpu ? 'gpu/data-parallel-dry' : 'gpu/data-parallel';
+/** Saved with each check: what is cut off leaves what it has. */
 const check = (name, ok) => {
   checks[name] = ok;
   console.log(`${ok ? 'ok  ' : 'FAIL'} ${name}`);
+  save(saved, { ...result, checks });
 };
 
 if (wanted.has('speed')) {
   const ends = [await start('one', 1, B, STEPS).end, await start('many', N, B, STEPS).end];
+  const [one, many] = ['one', 'many'].map(samplesPerSecond);
+  result.speed = { one, many, times: many / one, of_linear: many / one / N };
   check(
     'one and many complete',
     ends.every(({ code }) => code === 0),
   );
-  const [one, many] = ['one', 'many'].map(samplesPerSecond);
-  result.speed = { one, many, times: many / one, of_linear: many / one / N };
   console.log(JSON.stringify(result.speed));
 }
 
@@ -151,20 +155,16 @@ if (wanted.has('drill')) {
   );
   const last = await start('disturbed', N, B, STEPS, exact).end;
   const verification = compareRuns(join(folder, 'calm'), join(folder, 'disturbed'));
-  check('bytes of the undisturbed training', last.code === 0 && verification.ok);
   result.drill = {
     ...{ stopped_at: preempted.step, seconds_to_stop: secondsToStop, seconds_to_end: secondsToEnd },
     ...{ error: failed.error?.message, comparison: verification.checks },
   };
+  check('bytes of the undisturbed training', last.code === 0 && verification.ok);
   console.log(JSON.stringify(result.drill));
 }
 
-save('gpu/data-parallel', { ...result, checks });
 if (out) {
-  copyFileSync(
-    new URL('../results/gpu/data-parallel.json', import.meta.url),
-    join(out, 'data-parallel.json'),
-  );
+  copyFileSync(new URL(`../results/${saved}.json`, import.meta.url), join(out, 'data-parallel.json'));
   for (const name of ['one', 'many', 'whole-fp32', 'parts-fp32', 'calm', 'disturbed']) {
     const logs = join(folder, name, 'logs');
     if (existsSync(logs))

@@ -35,9 +35,11 @@ const numbers = (list) => list.split(',').map(Number);
 t.setMatmulPrecision('high');
 
 const rows = [];
+/** Saved after each row: what is cut off leaves what it has. */
 function print(row) {
   rows.push(row);
   console.log(JSON.stringify(row));
+  save(o.name, { device, ratios: ratios(), rows });
 }
 
 function ours(name) {
@@ -124,19 +126,22 @@ for (const name of o.models.split(',')) {
   if (o.peer !== '') theirs(name);
 }
 
-const ratios = [];
-for (const { model, prompt, batch, tokens_per_s } of rows.filter(({ way }) => way === 'ours capture')) {
-  const same = rows.filter((row) => row.model === model && row.prompt === prompt && row.batch === batch);
-  const against = (way) => {
-    const found = same.find((row) => row.way === way);
-    return found && +(tokens_per_s / found.tokens_per_s).toFixed(2);
-  };
-  ratios.push({
-    ...{ model, prompt, batch, tokens_per_s },
-    over_plain: against('ours plain'),
-    over_dynamic: against('peer dynamic'),
-    over_static_compiled: against('peer static'),
-  });
+console.table(ratios());
+
+function ratios() {
+  return rows
+    .filter(({ way }) => way === 'ours capture')
+    .map(({ model, prompt, batch, tokens_per_s }) => {
+      const same = rows.filter((row) => row.model === model && row.prompt === prompt && row.batch === batch);
+      const against = (way) => {
+        const found = same.find((row) => row.way === way);
+        return found && +(tokens_per_s / found.tokens_per_s).toFixed(2);
+      };
+      return {
+        ...{ model, prompt, batch, tokens_per_s },
+        over_plain: against('ours plain'),
+        over_dynamic: against('peer dynamic'),
+        over_static_compiled: against('peer static'),
+      };
+    });
 }
-console.table(ratios);
-save(o.name, { device, ratios, rows });

@@ -114,20 +114,23 @@ const rows = [];
 for (const decoders of ['all', 'one']) {
   for (const batch of o.batches.split(',').map(Number)) {
     try {
-      const row = measure(decoders, batch);
-      rows.push(row);
-      console.log(JSON.stringify(row));
+      add(measure(decoders, batch));
     } catch (error) {
       if (!(error instanceof t.TorchError) || !error.outOfMemory) throw error;
-      rows.push({ decoders, batch, out_of_memory: true });
-      console.log(JSON.stringify(rows.at(-1)));
+      add({ decoders, batch, out_of_memory: true });
       break;
     } finally {
       if (device !== 'cpu') t.emptyCache(device);
     }
   }
 }
-save(o.name, { device, readers: names, resident_gb: resident, weights: stage.weights, rows });
+
+/** Saved after each row: what is cut off leaves what it has. */
+function add(row) {
+  rows.push(row);
+  console.log(JSON.stringify(row));
+  save(o.name, { device, readers: names, resident_gb: resident, weights: stage.weights, rows });
+}
 
 function measure(decoders, batch) {
   const launcher = StepLauncher.forRun(wire, { disabled: !o.graphs });
