@@ -211,7 +211,7 @@ function settings({ model, folder, training, system }) {
     training: { epochs: o.small ? 12 : 4, max_steps: o.small ? 30 : 16, ...training },
     evaluation: { eval_samples: 32, eval_batch_size: 32, max_new_tokens: 4, eval_modes: ['text', 'latent'] },
     checkpoint: { interval: 0, auto_resume: true, digest_every: 0 },
-    system: { device: o.device, disable_gpu_monitor: true, ...system },
+    system: { device: o.device, monitor_gpu: false, ...system },
     run: { save_dir: folder },
   };
 }
