@@ -45,6 +45,11 @@ export const PARTS = {
     'PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True',
   ),
   'auto-batch': { seconds: 260, command: 'node bench/gpu/auto-batch.mjs' },
+  /** What only a GPU shows of it; the whole takes longer and comes to it last. */
+  'checklist-gpu': {
+    seconds: 200,
+    command: `${LATENTWIRE} checklist --section 3,4 --verbose --out $WORK/checklist`,
+  },
   checklist: {
     seconds: 380,
     command: `${LATENTWIRE} checklist --verbose --out $WORK/checklist; code=$?; \

@@ -100,7 +100,7 @@ function utilisationOf(bench: Bench, stderr: string): UtilisationEvidence {
   const seconds = steps.map(({ seconds: each }) => numberOf(each) ?? 0).sort((a, b) => a - b);
   const samples = steps.reduce((sum, row) => sum + (row.samples ?? 0), 0);
   return {
-    gpus: summariseGpus(rows, trainingWindows(steps)),
+    gpus: ownGpus(summariseGpus(rows, trainingWindows(steps)), bench.settings.device),
     fields: [...new Set(rows.flatMap((row) => Object.keys(row)))],
     steps: steps.length,
     step_seconds: seconds[seconds.length >> 1] ?? Number.NaN,
@@ -108,6 +108,17 @@ function utilisationOf(bench: Bench, stderr: string): UtilisationEvidence {
     data_wait: [...stderr.matchAll(/data wait (\d+%)/g)].at(-1)?.[1] ?? null,
     batch: JSON.parse(fs.readFileSync(path.join(paths.logs, 'batch_size.json'), 'utf8')) as BatchRecord,
   };
+}
+
+/** Figures come of every GPU of the machine; others may be at work for somebody else. */
+export function ownGpus(
+  gpus: readonly GpuSummary[],
+  device: string,
+  visible = process.env.CUDA_VISIBLE_DEVICES,
+): readonly GpuSummary[] {
+  const place = Number(device.split(':')[1] ?? 0);
+  const own = Number(visible?.split(',')[place] ?? place);
+  return Number.isInteger(own) ? gpus.filter(({ gpu }) => gpu === own) : gpus;
 }
 
 function busiest({ gpus }: UtilisationEvidence): GpuSummary | undefined {
