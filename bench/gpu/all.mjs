@@ -84,6 +84,8 @@ async function run(part, gpus, ends) {
     ...process.env,
     ...{ CUDA_VISIBLE_DEVICES: gpus.join(','), GPUS: String(gpus.length), PEER: o.peer, OUT: folder },
     ...{ WORK: folder, PARTS: o.runs, SCORES: join(o.runs, 'scores') },
+    // With half a minute to pack what is there.
+    LEFT: String(Math.max(0, Math.floor((ends - began) / 1000) - 30)),
   };
   const child = spawn('bash', ['-c', o.rehearse ? `sleep 1; cat <<'EOF'\n${command}\nEOF` : command], {
     ...{ cwd: root, env, stdio: ['ignore', log, log] },

@@ -1,7 +1,7 @@
 /**
  * What there is to measure on GPUs, for all.mjs: a shell command from the root of the repository, the seconds it takes
  * on an H100 (to begin with the longest), how many GPUs, and what it needs. `$WORK` is the folder of a part's own
- * files; `$MODELS` holds smollm2-135m.gguf, gemma-3-270m.gguf, train-v1.1.json.gz and dev-v1.1.json.gz.
+ * files, `$LEFT` the seconds it has; `$MODELS` holds smollm2-135m.gguf, gemma-3-270m.gguf, train-v1.1.json.gz and dev-v1.1.json.gz.
  */
 const LATENTWIRE = 'node packages/latentwire/bin/latentwire.js';
 const SQUAD = '--set data.train_file=$MODELS/train-v1.1.json.gz --set data.dev_file=$MODELS/dev-v1.1.json.gz';
@@ -65,7 +65,7 @@ export const PARTS = {
   'small-message': arm('small-message', 260),
   pair: {
     seconds: 1100,
-    command: 'GPU=$CUDA_VISIBLE_DEVICES WAIT=1500 OUT=$WORK/packed bash bench/demo-recipes/make-pair.sh',
+    command: 'GPU=$CUDA_VISIBLE_DEVICES WAIT=$LEFT OUT=$WORK/packed bash bench/demo-recipes/make-pair.sh',
   },
   load: { seconds: 120, command: 'node bench/gpu/load.mjs --folder $WORK/load; rm -rf $WORK/load' },
   'two-readers': { seconds: 200, command: 'node bench/gpu/two-readers.mjs' },

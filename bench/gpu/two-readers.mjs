@@ -133,7 +133,7 @@ function add(row) {
 }
 
 function measure(decoders, batch) {
-  const launcher = StepLauncher.forRun(wire, { disabled: !o.graphs });
+  const launcher = StepLauncher.forRun(wire, { disabled: !o.graphs, records: 'at once' });
   const step = (i) => {
     const indices = Array.from({ length: batch }, (_, k) => (i * batch + k) % texts);
     return trainStep(wire, data, optimizer, [indices], {

@@ -91,7 +91,12 @@ const result = {
   outside_steps: +(1 - steps.slice(1).reduce((sum, step) => sum + step.seconds, 0) / window).toFixed(4),
   step_ms: { median: ms(seconds, 0.5), p90: ms(seconds, 0.9), p99: ms(seconds, 0.99) },
   by_stage: byStage(steps),
-  data_wait: Number(log.match(/data_wait=([\d.e-]+)/)?.[1]),
+  /** From the start of the threads that compose, and within the window: what came after the first batch. */
+  data_wait: logged('data_wait'),
+  data_wait_in_window: +(
+    (logged('data_wait') * logged('seconds') - logged('first_batch_seconds')) /
+    window
+  ).toFixed(5),
   steps_by_way: Object.fromEntries(
     [...(log.match(/captured steps .*/)?.[0] ?? '').matchAll(/(\w+)=(\d+)/g)].map(([, way, n]) => [
       way,
@@ -103,6 +108,11 @@ const result = {
 };
 console.log(JSON.stringify(result, null, 2));
 save(o.name, result);
+
+/** A number of the line that tells of the end of the training. */
+function logged(name) {
+  return Number(log.match(new RegExp(`trained step=.*?${name}=([\\d.e-]+)`))?.[1]);
+}
 
 function ms(sorted, part) {
   return +(1000 * sorted[Math.floor(part * (sorted.length - 1))]).toFixed(2);

@@ -145,6 +145,8 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
   let loss = before?.last_loss ?? null;
   let best = before?.best ?? null;
   let dataSeconds = 0;
+  /** Of which until the threads that compose had begun. */
+  let firstBatchSeconds: number | null = null;
   const late = options.readLate ?? session.device !== 'cpu';
   let unread: (() => void) | null = null;
   let lastRead = 0;
@@ -245,6 +247,7 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
       const composed = await loader?.take(step, stage);
       const microBatches = composed === undefined ? microBatchesAt(step) : [];
       dataSeconds += (performance.now() - began) / 1000;
+      firstBatchSeconds ??= dataSeconds;
 
       optimizer.setLrFactor(factor);
       // Whatever an operator draws is a function of the step: nothing of a generator needs to be saved.
@@ -309,7 +312,10 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
     progress.finish();
     if (launcher !== null) logger.info('captured steps', { ...launcher.steps.counts });
     const trainedSeconds = (performance.now() - start) / 1000;
-    logger.info('trained', { step, seconds: trainedSeconds, data_wait: dataSeconds / trainedSeconds });
+    logger.info('trained', {
+      ...{ step, seconds: trainedSeconds, data_wait: dataSeconds / trainedSeconds },
+      first_batch_seconds: firstBatchSeconds,
+    });
     const last = withDigests({ finished: true });
     await requireSameState(last);
     if (saver !== null) saveLast(saver, last);
