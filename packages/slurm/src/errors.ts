@@ -18,8 +18,11 @@ export type SlurmErrorKind =
   /** account unknown, expired, or not allowed here */
   | 'invalid-account'
   | 'invalid-partition'
-  /** more jobs, or larger ones, than the account, QOS or cluster allows now */
+  | 'invalid-qos'
+  /** more jobs than the account, QOS or cluster allows now */
   | 'limit-reached'
+  /** one job that is larger or longer than the account or QOS ever allows */
+  | 'exceeds-limit'
   /** no node could ever run it */
   | 'impossible-request'
   | 'invalid-dependency'
@@ -28,6 +31,8 @@ export type SlurmErrorKind =
   | 'not-requeueable'
   /** accounting is switched off: there is no sacct history */
   | 'no-accounting'
+  /** the accounting database (slurmdbd) does not answer; the controller may all the same */
+  | 'accounting-unreachable'
   /** output that is not what this version of the reader expects */
   | 'unreadable-output'
   /** anything else Slurm said no to */

@@ -56,6 +56,7 @@ it('keeps its public names', () => {
       "tasksPerNode",
       "testSubmit",
       "timeLimit",
+      "whyStuck",
     ]
   `);
 });

@@ -5,6 +5,7 @@ import { LatentWireError, nearestName } from '../errors.js';
 import type { JobRecord, JobSpec, SlurmQueue } from '../experiments/slurm/index.js';
 import type { CliCommand, CommandCall, CommandResult } from './command.js';
 import { readPart } from './read-part.js';
+import { stuckLines } from './stuck-jobs.js';
 
 interface SlurmOptions {
   readonly profile?: string;
@@ -97,7 +98,11 @@ const handlers: Record<Action, (call: CommandCall, rest: readonly string[]) => P
     const unknown = ids.filter((id) => !known.has(id));
     return {
       json: { jobs, unknown },
-      text: [await jobTable(jobs), ...unknown.map((id) => `${id}: not known to Slurm any more`)].join('\n'),
+      text: [
+        await jobTable(jobs),
+        ...(await stuckLines(jobs)),
+        ...unknown.map((id) => `${id}: not known to Slurm any more`),
+      ].join('\n'),
       exitCode: unknown.length > 0 ? 1 : 0,
     };
   },

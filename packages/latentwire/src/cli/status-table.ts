@@ -2,6 +2,7 @@
 import type { CellStatus, ExperimentStatus } from '../experiments/index.js';
 import type { QueueStatus } from '../experiments/slurm-plan/index.js';
 import { formatHours } from './format.js';
+import { stuckLines } from './stuck-jobs.js';
 
 const ORDER = ['running', 'failed', 'preempted', 'queued', 'done'] as const;
 const LONGEST = 30;
@@ -61,7 +62,8 @@ export async function statusTable(
       : [
           `${others.length} runs here are not of this plan: ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`,
         ];
-  return [table, ...more, '', summary, ...foreign].join('\n');
+  const stuck = await stuckLines(jobs.map(({ job, state, reason }) => ({ id: job, state, reason })));
+  return [table, ...more, '', summary, ...stuck, ...foreign].join('\n');
 }
 
 /** `12_3 PENDING (Resources)`. */

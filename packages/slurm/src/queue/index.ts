@@ -21,3 +21,4 @@ export {
   type QueueFormat,
   readSqueue,
 } from './squeue.js';
+export { whyStuck } from './stuck.js';

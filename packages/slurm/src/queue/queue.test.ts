@@ -17,7 +17,9 @@ import {
   parseTime,
   preemptModeOf,
   readPartition,
+  readSacct,
   readSqueue,
+  whyStuck,
 } from './index.js';
 
 const golden = (name: string) => readFileSync(new URL(`golden/${name}`, import.meta.url), 'utf8');
@@ -170,6 +172,52 @@ describe('history', () => {
     expect(byId(jobs, '5')).toMatchObject({ name: HOSTILE, exitCode: 0 });
   });
 
+  it('knows every way in which a job ends', () => {
+    const jobs = parseSacct(golden('sacct-ends.txt'));
+    const endsOf = (id: string) =>
+      jobs
+        .filter((job) => job.id === id)
+        .map(({ state, exitCode, exitSignal }) => `${state} ${exitCode}:${exitSignal}`);
+    expect(Object.fromEntries(['24', '25', '26', '27', '34', '52'].map((id) => [id, endsOf(id)]))).toEqual({
+      24: ['COMPLETED 0:0'],
+      25: ['FAILED 3:0'],
+      26: ['CANCELLED 0:0'],
+      27: ['TIMEOUT 0:0'],
+      34: ['FAILED 0:9'],
+      52: ['NODE_FAIL 0:0'],
+    });
+    expect(['28', '29_1', '53'].map((id) => endsOf(id).map((end) => end.split(' ')[0]))).toEqual([
+      ['REQUEUED', 'COMPLETED'],
+      ['REQUEUED', 'FAILED'],
+      ['PREEMPTED', 'COMPLETED'],
+    ]);
+    // What they waited for says nothing of how they ended.
+    expect(jobs.filter(({ state, reason }) => state !== 'PENDING' && reason !== undefined)).toEqual([]);
+  });
+
+  it('has a record for each task of an array that never started', () => {
+    const jobs = parseSacct(golden('sacct-ends.txt'));
+    const tasksOf = (array: string) =>
+      jobs.filter((job) => job.array?.jobId === array).map(({ id, state }) => `${id} ${state}`);
+    expect(tasksOf('35')).toEqual(['35_2 CANCELLED', '35_4 CANCELLED', '35_6 CANCELLED']);
+    // Task 2 has a row of its own as well; of task 1 the database knows nothing.
+    expect(tasksOf('38')).toEqual(['38_0 COMPLETED', '38_2 COMPLETED', '38_3 CANCELLED']);
+    expect(tasksOf('55')).toHaveLength(101);
+    expect(byId(jobs, '55_200')).toMatchObject({ state: 'PENDING', reason: 'JobHeldUser' });
+    expect(byId(jobs, '35_4')?.startTime).toBeUndefined();
+  });
+
+  it('is asked by the number of the array, since tasks that never started have none', async () => {
+    const asked: string[] = [];
+    const runner = fake((_, args) => {
+      asked.push(args.find((argument) => argument.startsWith('--jobs='))!);
+      return golden('sacct-ends.txt');
+    });
+    const jobs = await readSacct(runner, { ids: ['38_3', '38_0', '24'], everyRun: true });
+    expect(jobs.map(({ id }) => id).sort()).toEqual(['24', '38_0', '38_3']);
+    expect(asked).toEqual(['--jobs=38,24']);
+  });
+
   it('has one record for each run of a job in the completion file', () => {
     const jobs = parseJobcomp(golden('jobcomp.txt'));
     expect(jobs.filter(({ id }) => id === '2_0').map(({ state }) => state)).toContain('COMPLETED');
@@ -188,6 +236,87 @@ describe('history', () => {
     });
     const jobs = await findJobs(runner, ['10', '777']);
     expect(jobs.map(({ id }) => id)).toEqual(['10']);
+  });
+});
+
+describe('jobs from queue and history', () => {
+  const task = (index: number, state: string) => ({
+    job_id: 100 + index,
+    array_job_id: 29,
+    array_task_id: index,
+    name: 'array',
+    job_state: state,
+  });
+  /** Without --duplicates: the last run of each job. */
+  const last = () =>
+    golden('sacct-ends.txt')
+      .split('\n')
+      .filter((line) => !line.includes('REQUEUED') && !line.includes('PREEMPTED'))
+      .join('\n');
+  const slurm = (queue: readonly object[], sacct: () => string) =>
+    fake((command) => (command === 'squeue' ? JSON.stringify({ jobs: queue }) : sacct()));
+  const tell = (jobs: readonly { id: string; state: string }[]) =>
+    jobs.map(({ id, state }) => `${id} ${state}`).sort();
+
+  it('make up the whole of an array whose tasks Slurm forgets one by one', async () => {
+    const runner = slurm([task(3, 'RUNNING')], last);
+    expect(tell(await findJobs(runner, ['29']))).toEqual([
+      '29_0 COMPLETED',
+      '29_1 FAILED',
+      '29_2 COMPLETED',
+      '29_3 RUNNING',
+    ]);
+  });
+
+  it('are unknown when accounting believes them alive and the controller does not', async () => {
+    const runner = slurm([], last);
+    expect(tell(await findJobs(runner, ['55_200', '24']))).toEqual(['24 COMPLETED', '55_200 UNKNOWN']);
+  });
+
+  it('need no database as long as the queue knows something of each', async () => {
+    const away = () => {
+      throw new SlurmError('away', { kind: 'accounting-unreachable' });
+    };
+    const runner = slurm([task(3, 'RUNNING')], away);
+    expect(tell(await findJobs(runner, ['29']))).toEqual(['29_3 RUNNING']);
+    await expect(findJobs(runner, ['29', '24'])).rejects.toMatchObject({ kind: 'accounting-unreachable' });
+  });
+});
+
+describe('a waiting job', () => {
+  it.each([
+    ['AssocMaxWallDurationPerJobLimit', 'more, or less, than its account'],
+    ['QOSMaxWallDurationPerJobLimit', 'more, or less, than its account'],
+    ['QOSMinCpuNotSatisfied', 'more, or less, than its account'],
+    ['AssocGrpCPUMinutesLimit', 'used up'],
+    ['AssocGrpGRESMinutes', 'used up'],
+    ['QOSNotAllowed', 'its QOS may not'],
+    ["Job's QOS not permitted to use this partition (paid allows high not normal)", 'its QOS may not'],
+    [
+      "Job's_account_not_permitted_to_use_this_partition_(accts_allows_small_not_root)",
+      'its account may not',
+    ],
+    ['InvalidQOS', 'its QOS may not'],
+    ['PartitionTimeLimit', 'its partition'],
+  ])('with %s waits for ever', (reason, why) => {
+    expect(whyStuck(reason)).toContain(why);
+  });
+
+  it.each([
+    'Resources',
+    'Priority',
+    'BeginTime',
+    'JobArrayTaskLimit',
+    'JobHeldUser',
+    // Of what runs at once: others of the user end.
+    'QOSMaxCpuPerUserLimit',
+    'QOSMaxJobsPerUserLimit',
+    'AssocGrpCPURunMinutesLimit',
+    'AssocGrpCpuLimit',
+    'AssocMaxJobsLimit',
+    undefined,
+  ])('with %s may start by itself', (reason) => {
+    expect(whyStuck(reason)).toBeUndefined();
   });
 });
 

@@ -14,8 +14,24 @@ interface Rule {
   readonly ambiguous?: boolean;
 }
 
+/** What to do while slurmdbd does not answer. */
+export const ACCOUNTING_AWAY =
+  'only the history of ended jobs is missing; jobs and the queue go on, try again later';
+
+/**
+ * In front of "Job violates accounting/QOS policy" stands which limit. Those that count submitted jobs pass; every other
+ * is compared with the job's own request (src/slurmctld/acct_policy.c), so that waiting does not help.
+ */
+const OWN_SIZE = /^(?:\w+: error: )?(?!\w*Submit)(?:Assoc|QOS|Max)\w+$/m;
+
 const RULES: readonly Rule[] = [
   { kind: 'no-accounting', pattern: /accounting storage is disabled|accounting_storage\/none/i },
+  {
+    kind: 'accounting-unreachable',
+    pattern: /problem talking to the database|slurm_persist_conn_open|sending PersistInit msg/i,
+    hint: ACCOUNTING_AWAY,
+    transient: true,
+  },
   {
     kind: 'not-configured',
     pattern:
@@ -32,7 +48,7 @@ const RULES: readonly Rule[] = [
   {
     kind: 'controller-unreachable',
     pattern:
-      /unable to contact slurm controller|slurmctld\(\w+\) at \S+ is DOWN|connection refused|controller is in standby mode|slurm_persist_conn_open|host is unreachable|network is unreachable/i,
+      /unable to contact slurm controller|slurmctld\(\w+\) at \S+ is DOWN|connection refused|controller is in standby mode|host is unreachable|network is unreachable/i,
     hint: 'look with `scontrol ping`; running jobs go on meanwhile',
     transient: true,
   },
@@ -43,10 +59,15 @@ const RULES: readonly Rule[] = [
     transient: true,
   },
   {
+    kind: 'exceeds-limit',
+    pattern: OWN_SIZE,
+    hint: 'no job of this size is allowed: ask for less time or less of it, or another QOS; the limits: sacctmgr show qos, sacctmgr show associations user=$USER',
+  },
+  {
     kind: 'limit-reached',
     pattern:
       /job violates accounting\/QOS policy|(?:Assoc|QOS)\w*(?:Limit|Job)|job submit limit|too many|maximum number of jobs|temporarily unable to accept job|job queue full|allocation failure: resource temporarily unavailable/i,
-    hint: 'wait until queued jobs have ended, or submit fewer at once',
+    hint: 'wait until queued jobs have ended, or submit fewer at once; a limit of 0 means a closed account: sacctmgr show associations user=$USER',
   },
   {
     kind: 'limit-reached',
@@ -58,6 +79,11 @@ const RULES: readonly Rule[] = [
     pattern:
       /invalid account|account\/partition combination|account.*(?:expired|not permitted|disabled)|user.?s group not permitted|user not authorized/i,
     hint: 'see the accounts you may use now: sacctmgr show associations user=$USER',
+  },
+  {
+    kind: 'invalid-qos',
+    pattern: /invalid qos|qos not permitted|QOSNotAllowed/i,
+    hint: 'see the QOS you may use: sacctmgr show associations user=$USER format=account,partition,qos; a partition may allow some only: scontrol show partition',
   },
   {
     kind: 'invalid-partition',

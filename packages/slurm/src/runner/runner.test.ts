@@ -126,6 +126,16 @@ describe('the runner', () => {
     });
   });
 
+  it('does not wait again for a database that hangs', async () => {
+    command('sacct', 'exec sleep 60');
+    const hasty = runner({ timeoutMs: 50 });
+    expect(await failure(hasty.run('sacct', [], { effect: 'read' }))).toMatchObject({
+      kind: 'accounting-unreachable',
+      hint: expect.stringContaining('history'),
+    });
+    expect(calls()).toHaveLength(1);
+  });
+
   it('passes arguments as they are, whatever is in them', async () => {
     command('scontrol', 'printf "%s\\0" "$@"');
     const args = ['a b', '$(id)', '`id`', "'", '"', '', '*', '\n'];
@@ -186,6 +196,58 @@ describe('what Slurm says', () => {
       'limit-reached',
       "sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
     ],
+    [
+      'limit-reached',
+      "sbatch: error: AssocGrpSubmitJobsLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+    [
+      'limit-reached',
+      "sbatch: error: AssocGrpSubmitJobsLimit\nallocation failure: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+    [
+      'limit-reached',
+      "sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+    [
+      'limit-reached',
+      "sbatch: error: QOSMaxSubmitJobPerUserLimit\nallocation failure: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+    [
+      'limit-reached',
+      "sbatch: error: QOSGrpSubmitJobsLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+    [
+      'limit-reached',
+      "sbatch: error: QOSGrpSubmitJobsLimit\nallocation failure: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+    [
+      'exceeds-limit',
+      "sbatch: error: QOSMaxWallDurationPerJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+    [
+      'exceeds-limit',
+      "sbatch: error: QOSMaxWallDurationPerJobLimit\nallocation failure: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+    [
+      'exceeds-limit',
+      "sbatch: error: QOSMaxCpuPerUserLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+    [
+      'exceeds-limit',
+      "sbatch: error: QOSMaxCpuPerUserLimit\nallocation failure: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+    ['invalid-qos', 'sbatch: error: Batch job submission failed: Invalid qos specification'],
+    ['invalid-qos', 'allocation failure: Invalid qos specification'],
+    ['invalid-account', 'allocation failure: Invalid account or account/partition combination specified'],
+    [
+      'impossible-request',
+      'sbatch: error: Batch job submission failed: Requested time limit is invalid (missing or exceeds some limit)',
+    ],
+    [
+      'accounting-unreachable',
+      'sacct: error: slurm_persist_conn_open_without_init: failed to open persistent connection to host:127.0.0.1:23298: Connection refused\nsacct: error: Sending PersistInit msg: Connection refused\nsacct: error: Problem talking to the database: Connection refused',
+    ],
+    ['controller-unreachable', 'sbatch: error: Batch job submission failed: Connection refused'],
     ['limit-reached', 'sbatch: error: Batch job submission failed: Invalid job array specification'],
     [
       'invalid-account',

@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { SlurmError } from '../errors.js';
-import { classifyFailure, type Failure, WAITS_FOR_ROOM } from './failure.js';
+import { ACCOUNTING_AWAY, classifyFailure, type Failure, WAITS_FOR_ROOM } from './failure.js';
 
 export type SlurmCommand = 'sbatch' | 'squeue' | 'sacct' | 'scontrol' | 'scancel' | 'sinfo';
 
@@ -113,13 +113,15 @@ function runOnce(
       const said = stderr().trim() === '' && command === 'scontrol' ? stdout() : stderr();
       const failure = classifyFailure(shown, code, said);
       if (!timedOut || failure.error.kind === 'not-configured') return resolve(failure);
+      const history = command === 'sacct';
       const error = new SlurmError(`${shown}: no answer in ${timeoutMs / 1000} s`, {
-        kind: 'timed-out',
+        kind: history ? 'accounting-unreachable' : 'timed-out',
         command: shown,
         output: stderr(),
-        hint: 'look with `scontrol ping`; running jobs go on meanwhile',
+        hint: history ? ACCOUNTING_AWAY : 'look with `scontrol ping`; running jobs go on meanwhile',
       });
-      resolve({ error, transient: true, ambiguous: true });
+      // A database that hangs goes on hanging, and the queue does not depend on it.
+      resolve({ error, transient: !history, ambiguous: true });
     });
   });
 }

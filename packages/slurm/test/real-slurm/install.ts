@@ -34,8 +34,8 @@ export function provideSlurm(): Availability {
   return withLock(install);
 }
 
-function isInstalled(): boolean {
-  return PROGRAMS.every(
+export function isInstalled(programs: readonly string[] = PROGRAMS): boolean {
+  return programs.every(
     (program) =>
       spawnSync('sh', ['-c', `command -v ${program}`], { env: { ...process.env, PATH: daemonPath } })
         .status === 0,

@@ -25,6 +25,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { daemonPath } from './install.js';
+import { type AccountingPorts, accountingLines, startAccounting } from './private-accounting.js';
 
 const execute = promisify(execFile);
 
@@ -39,6 +40,10 @@ export interface ClusterOptions {
   readonly sendUserSignal?: boolean;
   /** Seconds for which ended jobs stay in Slurm's memory. */
   readonly minJobAge?: number;
+  /** Whether it has accounting (slurmdbd), with associations, limits and QOS enforced; default not. */
+  readonly accounting?: boolean;
+  /** What decides who must give way; default the partition. */
+  readonly preemptType?: 'partition_prio' | 'qos';
   /** Further lines of slurm.conf. */
   readonly extra?: readonly string[];
 }
@@ -55,6 +60,8 @@ export interface PrivateCluster {
   leftOver(): number[];
   stopController(): Promise<void>;
   startController(): Promise<void>;
+  /** slurmdbd alone; the controller goes on. */
+  stopAccounting(): Promise<void>;
   /** Ends all jobs and daemons and removes the folder. */
   stop(): Promise<void>;
 }
@@ -63,7 +70,8 @@ export interface PrivateCluster {
 export async function startCluster(options: ClusterOptions = {}): Promise<PrivateCluster> {
   const folder = mkdtempSync(path.join(shortTemporaryFolder(), 'lw-slurm-'));
   chmodSync(folder, 0o755); // munge insists that everybody may reach its socket
-  const cluster = new Cluster(folder, options, await freePorts(1 + (options.nodes ?? 2)));
+  const [database, daemon, ...ports] = await freePorts(3 + (options.nodes ?? 2));
+  const cluster = new Cluster(folder, options, ports, { database: database!, daemon: daemon! });
   try {
     await cluster.start();
     return cluster;
@@ -86,6 +94,7 @@ class Cluster implements PrivateCluster {
     readonly folder: string,
     private readonly options: ClusterOptions,
     private readonly ports: readonly number[],
+    private readonly accountingPorts: AccountingPorts,
   ) {
     // Node names also name control groups on this machine, so they must be nobody else's.
     const prefix = `t${randomBytes(3).toString('hex')}n`;
@@ -109,6 +118,14 @@ class Cluster implements PrivateCluster {
       await execute('munge', ['-n', '-S', this.in('munge/socket'), '-o', '/dev/null'], { env: this.env });
       return true;
     });
+    if (this.options.accounting === true) {
+      const { folder, env, accountingPorts: ports } = this;
+      await startAccounting(
+        { folder, env, ports },
+        (program, args) => this.launch(program, args),
+        (what, isUp) => this.until(what, isUp),
+      );
+    }
     await this.startController();
     for (const node of this.nodes) {
       mkdirSync(this.in(`spool/${node}`), { recursive: true });
@@ -129,6 +146,10 @@ class Cluster implements PrivateCluster {
     await this.end('slurmctld', 'SIGTERM');
   }
 
+  async stopAccounting(): Promise<void> {
+    await this.end('slurmdbd', 'SIGTERM');
+  }
+
   async run(command: string, ...args: readonly string[]): Promise<string> {
     const { stdout } = await execute(command, args, { env: this.env, timeout: 30_000 });
     return stdout;
@@ -139,8 +160,7 @@ class Cluster implements PrivateCluster {
     await this.run('scancel', '--full', '--signal=KILL', '--state=RUNNING').catch(() => {});
     await Promise.all(this.nodes.map((node) => this.end(`slurmd-${node}`, 'SIGTERM')));
     // The controller's own shutdown takes 5 s and saves what nobody will read.
-    await this.end('slurmctld', 'SIGKILL');
-    await this.end('munged', 'SIGKILL');
+    for (const daemon of ['slurmctld', 'slurmdbd', 'mariadbd', 'munged']) await this.end(daemon, 'SIGKILL');
     for (const pid of this.leftOver()) {
       try {
         process.kill(pid, 'SIGKILL');
@@ -227,6 +247,8 @@ class Cluster implements PrivateCluster {
       killWait = 5,
       sendUserSignal = true,
       minJobAge = 3600,
+      accounting = false,
+      preemptType = 'partition_prio',
       extra = [],
     } = this.options;
     const host = os.hostname().split('.')[0]!;
@@ -246,7 +268,10 @@ class Cluster implements PrivateCluster {
         `SlurmdLogFile=${this.in('log/slurmd-%n.log')}`,
       ],
       ...['MailProg=/bin/true', `ProctrackType=proctrack/${this.proctrack}`, 'TaskPlugin=task/none'],
-      ...['JobAcctGatherType=jobacct_gather/none', 'AccountingStorageType=accounting_storage/none'],
+      'JobAcctGatherType=jobacct_gather/none',
+      ...(accounting
+        ? accountingLines(this.folder, this.accountingPorts)
+        : ['AccountingStorageType=accounting_storage/none']),
       ...['SwitchType=switch/none', 'MpiDefault=none', 'JobCompType=jobcomp/filetxt'],
       `JobCompLoc=${this.in('log/jobcomp.log')}`,
       // The nodes' sizes are invented.
@@ -262,7 +287,7 @@ class Cluster implements PrivateCluster {
         'InactiveLimit=0',
         `MinJobAge=${minJobAge}`,
       ],
-      ...['JobRequeue=1', 'PreemptType=preempt/partition_prio', 'PreemptMode=REQUEUE'],
+      ...['JobRequeue=1', `PreemptType=preempt/${preemptType}`, 'PreemptMode=REQUEUE'],
       ...this.nodes.map(
         (node, index) =>
           `NodeName=${node} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${slurmd[index]} CPUs=32 Boards=1 SocketsPerBoard=1 CoresPerSocket=32 ThreadsPerCore=1 RealMemory=515000 Gres=gpu:4 State=UNKNOWN`,

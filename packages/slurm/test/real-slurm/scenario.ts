@@ -84,8 +84,8 @@ export class Scenario {
     return this.id;
   }
 
-  /** Takes a node for a moment, which preempts what runs there in the partition `preempt`. */
-  async preempt(node: string): Promise<void> {
+  /** Takes a node for a moment, which preempts what runs there in the partition `preempt`, or as `spec` says. */
+  async preempt(node: string, spec: Partial<JobSpec> = {}): Promise<void> {
     await submitJob(this.runner, {
       name: `${this.name}-urgent`,
       partition: 'normal',
@@ -95,6 +95,7 @@ export class Scenario {
       memory: '1G',
       output: '/dev/null',
       command: ['sleep', '1'],
+      ...spec,
     });
   }
 

@@ -4,8 +4,8 @@ import type { Logger } from '../../telemetry/index.js';
 import { withSlurmErrors } from '../slurm/failure.js';
 import { loggedRunner } from '../slurm/queue.js';
 import { guardName } from './array-job.js';
-import { readArrays } from './array-record.js';
-import { locked, queueOf } from './reconcile.js';
+import { queueNow } from './queue-look.js';
+import { locked } from './reconcile.js';
 import { readSubmittedPlan, submittedPlanFile, writeSubmittedPlan } from './submitted-plan.js';
 
 export interface CancelledPlan {
@@ -26,7 +26,7 @@ export function cancelPlan(
     const submitted = readSubmittedPlan(submittedPlanFile(directory, plan));
     if (submitted !== undefined) writeSubmittedPlan({ ...submitted, cancelled: true });
     return withSlurmErrors(async () => {
-      const view = await queueOf(directory, readArrays(directory), runner);
+      const view = await queueNow(directory, runner);
       const others = new Set(
         view.records.flatMap((record) => (record.plan === plan || record.job === null ? [] : [record.job])),
       );

@@ -6,7 +6,6 @@ export { type QueueStatus, queueStatus } from './queue-status.js';
 export type { QueuedCell, QueueView } from './queue-view.js';
 export {
   guardPlan,
-  queueOf,
   type ReconcileOptions,
   type Reconciliation,
   submitPlan,

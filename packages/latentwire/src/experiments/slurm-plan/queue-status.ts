@@ -2,9 +2,8 @@
 import { existsSync } from 'node:fs';
 import { createRunner, SlurmError, type SlurmRunner } from '@latentwire/slurm';
 import { slurmFolder } from '../state/experiment-folder.js';
-import { readArrays } from './array-record.js';
+import { queueNow } from './queue-look.js';
 import type { QueuedCell } from './queue-view.js';
-import { queueOf } from './reconcile.js';
 
 export interface QueueStatus {
   /** Live tasks by name of their cell. */
@@ -20,7 +19,7 @@ export async function queueStatus(
 ): Promise<QueueStatus | undefined> {
   if (!existsSync(slurmFolder(directory))) return undefined;
   try {
-    const { cells } = await queueOf(directory, readArrays(directory), runner);
+    const { cells } = await queueNow(directory, runner);
     return { cells: Object.fromEntries([...cells].filter(([, { live }]) => live)), trouble: undefined };
   } catch (error) {
     if (!(error instanceof SlurmError)) throw error;

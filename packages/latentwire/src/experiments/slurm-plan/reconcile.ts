@@ -4,7 +4,7 @@
  * cell has ended. So a phase begins when the last cell that it waits for is done and its gate holds, judged then, and no
  * process has to stay alive in between. One at a time, under a claim of the directory.
  */
-import { findJobs, jobPhase, readConfig, readSqueue, type SlurmRunner } from '@latentwire/slurm';
+import { readConfig, type SlurmRunner } from '@latentwire/slurm';
 import { LatentWireError } from '../../errors.js';
 import type { Logger } from '../../telemetry/index.js';
 import { type Readiness, readiness } from '../execution/gates.js';
@@ -16,9 +16,9 @@ import { type CellState, cellState } from '../state/cell-state.js';
 import { Claims } from '../state/claims.js';
 import { cellFiles, claimsFolder, writePlanRecord } from '../state/experiment-folder.js';
 import { type CellGroup, groupCells } from './array-job.js';
-import { type ArrayRecord, readArrays } from './array-record.js';
 import { takeGuard } from './guard.js';
-import { type QueuedCell, type QueueView, settleRecords, viewQueue } from './queue-view.js';
+import { queueAndHistory } from './queue-look.js';
+import type { QueuedCell, QueueView } from './queue-view.js';
 import { type SubmittedArray, submitGroups, testGroups } from './submit-groups.js';
 import {
   readSubmittedPlan,
@@ -118,14 +118,13 @@ async function reconcile(
 ): Promise<Reconciliation> {
   const { plan } = submitted;
   const runner = options.runner ?? loggedRunner(options.logger);
-  const view = await withSlurmErrors(() => lookAtQueue(plan.directory, runner));
-  refuseStrays(view, plan.name);
-  const states = new Map(
-    plan.cells.map((cell) => [
-      cell.name,
-      cellState(cell.name, { directory: plan.directory, claims, retries: plan.retries }),
-    ]),
+  const stateOf = (name: string) =>
+    cellState(name, { directory: plan.directory, claims, retries: plan.retries });
+  const view = await withSlurmErrors(() =>
+    queueAndHistory(plan.directory, runner, (name) => mayStart(stateOf(name))),
   );
+  refuseStrays(view, plan.name);
+  const states = new Map(plan.cells.map(({ name }) => [name, stateOf(name)]));
   const phases = new Map(
     plan.phases.map((phase) => [
       phase.name,
@@ -135,9 +134,8 @@ async function reconcile(
   const readyPhase = (cell: Cell): string | undefined =>
     cell.places.find(({ phase }) => phases.get(phase)?.kind === 'ready')?.phase;
   const startable = plan.cells.filter((cell) => {
-    const { kind } = states.get(cell.name)!;
-    const waits = kind === 'queued' || kind === 'preempted';
-    return waits && view.cells.get(cell.name)?.live !== true && readyPhase(cell) !== undefined;
+    const isLive = view.cells.get(cell.name)?.live === true;
+    return mayStart(states.get(cell.name)!) && !isLive && readyPhase(cell) !== undefined;
   });
   const held = startable.flatMap((cell) => {
     const why = asker === 'person' ? undefined : objection(view.cells.get(cell.name), submitted.generation);
@@ -191,6 +189,10 @@ async function reconcile(
   };
 }
 
+function mayStart({ kind }: CellState): boolean {
+  return kind === 'queued' || kind === 'preempted';
+}
+
 /** Why a cell that ended in the queue without being done waits for a person. */
 function objection(last: QueuedCell | undefined, generation: number): string | undefined {
   if (last === undefined || last.generation !== generation) return undefined;
@@ -198,34 +200,6 @@ function objection(last: QueuedCell | undefined, generation: number): string | u
   if (last.job !== null && last.state === 'UNKNOWN') return 'Slurm does not know any more how its job ended';
   if (last.submissions >= MOST_SUBMISSIONS) return `submitted ${last.submissions} times, and it is not done`;
   return undefined;
-}
-
-/** The queue, with what is learnt from it recorded. */
-async function lookAtQueue(directory: string, runner: SlurmRunner): Promise<QueueView> {
-  const records = readArrays(directory);
-  const view = await queueOf(directory, records, runner);
-  settleRecords(directory, records, view);
-  return view;
-}
-
-/** Records against the queue, and against Slurm's memory for arrays that just left it. Writes nothing. */
-export async function queueOf(
-  directory: string,
-  records: readonly ArrayRecord[],
-  runner: SlurmRunner,
-): Promise<QueueView> {
-  const jobs = await readSqueue(runner);
-  const view = viewQueue(directory, records, jobs);
-  const forgotten = view.records.flatMap(({ job, ended }, index) =>
-    job !== null && records[index]!.ended === null && ended?.includes('UNKNOWN') ? [job] : [],
-  );
-  if (forgotten.length === 0) return view;
-  const history = await findJobs(runner, forgotten);
-  const known = new Set(jobs.map(({ id }) => id));
-  return viewQueue(directory, records, [
-    ...jobs,
-    ...history.filter(({ id, state }) => !known.has(id) && jobPhase(state) === 'ended'),
-  ]);
 }
 
 async function longestArray(runner: SlurmRunner, cells: readonly Cell[]): Promise<number> {

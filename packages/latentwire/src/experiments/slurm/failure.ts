@@ -6,6 +6,8 @@ const CODES: Partial<Record<SlurmErrorKind, ErrorCode>> = {
   'invalid-spec': 'input',
   'invalid-account': 'input',
   'invalid-partition': 'input',
+  'invalid-qos': 'input',
+  'exceeds-limit': 'input',
   'impossible-request': 'input',
   'invalid-dependency': 'input',
   'no-such-job': 'input',
