@@ -22,6 +22,7 @@ export const ACCOUNTING_AWAY =
  * In front of "Job violates accounting/QOS policy" stands which limit. Those that count submitted jobs pass; every other
  * is compared with the job's own request (src/slurmctld/acct_policy.c), so that waiting does not help.
  */
+const LIMIT = /^(?:\w+: error: )?((?:Assoc|QOS|Max)\w+)$/m;
 const OWN_SIZE = /^(?:\w+: error: )?(?!\w*Submit)(?:Assoc|QOS|Max)\w+$/m;
 
 const RULES: readonly Rule[] = [
@@ -128,7 +129,9 @@ export function classifyFailure(command: string, code: number | null, said: stri
   const output = said.trim();
   const rule = RULES.find(({ pattern }) => pattern.test(output));
   const reason = lastSentence(output) ?? (code === null ? 'ended by a signal' : `exit code ${code}`);
-  const error = new SlurmError(`${command}: ${reason}`, {
+  const limit = LIMIT.exec(output)?.[1];
+  const named = limit === undefined || reason.includes(limit) ? reason : `${reason}: ${limit}`;
+  const error = new SlurmError(`${command}: ${named}`, {
     kind: rule?.kind ?? 'refused',
     command,
     output,

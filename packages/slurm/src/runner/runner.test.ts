@@ -275,4 +275,12 @@ describe('what Slurm says', () => {
   ])('%s', (kind, stderr) => {
     expect(classifyFailure('sbatch', 1, stderr).error.kind).toBe(kind);
   });
+
+  it('names the limit, which stands in a line of its own', () => {
+    const said =
+      'sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy';
+    expect(classifyFailure('sbatch', 1, said).error.message).toBe(
+      'sbatch: Batch job submission failed: Job violates accounting/QOS policy: AssocMaxSubmitJobLimit',
+    );
+  });
 });
