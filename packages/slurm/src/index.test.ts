@@ -37,6 +37,7 @@ it('keeps its public names', () => {
       "preemptModeOf",
       "profileFields",
       "readConfig",
+      "readHistory",
       "readJob",
       "readJobcomp",
       "readPartition",

@@ -238,6 +238,8 @@ describe.skipIf(!slurm.available)('under real accounting', () => {
       const ran = await submitJob(runner, held({ name: 'a|b $(x) é', ...array, command }));
       const never = await submitJob(runner, held({ array: { indices: [4, 6] } }));
       const part = await submitJob(runner, held({ array: { indices: [0, 1, 2] } }));
+      const inDatabase = async () => (await readSacct(runner, { ids: [part] })).length;
+      await until('the database to know it', async () => (await inDatabase()) === 3);
       await cancelJobs(runner, [`${part}_1`]);
       await cancelJobs(runner, [never]);
       const known = async () => (await readSqueue(runner, { ids: [ran, never] })).length;

@@ -90,6 +90,26 @@ describe('latentwire slurm', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ jobs: [{ id: '12', name: 'a|b', restarts: 2 }] });
   });
 
+  it('says which jobs will not start by waiting', async () => {
+    const waiting = (id: number, reason: string) => ({
+      ...{ ...job, job_id: id, job_state: 'PENDING' },
+      state_reason: reason,
+    });
+    const jobs = [
+      waiting(20, 'AssocMaxWallDurationPerJobLimit'),
+      waiting(21, 'AssocMaxWallDurationPerJobLimit'),
+      waiting(22, 'Resources'),
+      waiting(23, 'AssocGrpCPUMinutesLimit'),
+    ];
+    command('squeue', `echo '${JSON.stringify({ jobs })}'`);
+    const { stdout } = await latentwire('status', '--user', 'all');
+    command('squeue', `echo '${JSON.stringify({ jobs: [job] })}'`);
+    expect(stdout.trimEnd().split('\n').slice(-2)).toEqual([
+      '20 and 1 more will not start by waiting (AssocMaxWallDurationPerJobLimit): it asks for more, or less, than its account or QOS allows one job',
+      '23 will not start by waiting (AssocGrpCPUMinutesLimit): its account or QOS has used up what it was granted',
+    ]);
+  });
+
   it('requeues, cancels and shows the output', async () => {
     writeFileSync(within('out.txt'), 'one\ntwo\nthree\n');
     expect((await latentwire('requeue', '12_3')).stdout).toBe('requeued 12_3\n');

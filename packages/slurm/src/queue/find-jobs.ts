@@ -34,7 +34,11 @@ export async function findJobs(runner: SlurmRunner, ids: readonly string[]): Pro
   return [...queued, ...past];
 }
 
-async function readHistory(runner: SlurmRunner, ids: readonly string[]): Promise<JobRecord[]> {
+/**
+ * Jobs from accounting, or from the completion file where there is none; empty where a site keeps neither.
+ * @throws SlurmError `accounting-unreachable`, …
+ */
+export async function readHistory(runner: SlurmRunner, ids: readonly string[]): Promise<JobRecord[]> {
   try {
     return await readSacct(runner, { ids });
   } catch (error) {

@@ -1,4 +1,4 @@
-export { findJobs } from './find-jobs.js';
+export { findJobs, readHistory } from './find-jobs.js';
 export type { JobRecord } from './job-record.js';
 export type { JobPhase, JobState } from './job-state.js';
 export { jobPhase, parseJobState } from './job-state.js';

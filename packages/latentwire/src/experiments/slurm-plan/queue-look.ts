@@ -3,7 +3,7 @@
  * to know how a task ended. That is asked for once an array has ended, and before for cells that may start again only:
  * databases of large sites are slow, and every finished task is forgotten after some minutes.
  */
-import { findJobs, jobPhase, readSqueue, SlurmError, type SlurmRunner } from '@latentwire/slurm';
+import { jobPhase, readHistory, readSqueue, SlurmError, type SlurmRunner } from '@latentwire/slurm';
 import { readArrays } from './array-record.js';
 import { type QueueView, settleRecords, viewQueue } from './queue-view.js';
 
@@ -37,7 +37,7 @@ export async function queueAndHistory(
     return now;
   }
   try {
-    const history = await findJobs(runner, forgotten);
+    const history = await readHistory(runner, forgotten);
     const inQueue = new Set(jobs.map(({ id }) => id));
     const past = history.filter(({ id, state }) => !inQueue.has(id) && jobPhase(state) === 'ended');
     const view = viewQueue(directory, records, [...jobs, ...past]);
@@ -46,7 +46,7 @@ export async function queueAndHistory(
   } catch (error) {
     if (!(error instanceof SlurmError)) throw error;
     // Accounting is away. Nothing is recorded of these arrays, so that they are asked for again.
-    const unsettled = now.records.map((record, index) =>
+    const unsettled = now.records.map((record) =>
       record.job !== null && forgotten.includes(record.job) ? { ...record, ended: null } : record,
     );
     settleRecords(directory, records, { ...now, records: unsettled });

@@ -1,11 +1,13 @@
 /** Records against the queue, and cells as arrays; the whole of it under a real Slurm is in test/slurm-plan.test.ts. */
-import { writeFileSync } from 'node:fs';
-import type { JobRecord } from '@latentwire/slurm';
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type JobRecord, SlurmError, type SlurmRunner } from '@latentwire/slurm';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../test/support/temporary-folder.js';
 import { loadPlan } from '../plan/expand.js';
 import { arrayJob, groupCells, shapeOf } from './array-job.js';
-import type { ArrayRecord } from './array-record.js';
+import { type ArrayRecord, readArrays, writeArray } from './array-record.js';
+import { queueAndHistory } from './queue-look.js';
 import { directoryMark, viewQueue } from './queue-view.js';
 import type { SubmittedPlan } from './submitted-plan.js';
 
@@ -86,6 +88,80 @@ describe('the queue of a plan', () => {
     });
     // The number of a cluster that was set up anew.
     expect(view([record], [stranger])).toMatchObject({ arrays: [], strays: [] });
+  });
+});
+
+describe('history', () => {
+  const directory = within('history');
+  mkdirSync(path.join(directory, '.experiment/slurm/arrays'), { recursive: true });
+  beforeEach(() => writeArray(directory, record));
+  let asked = 0;
+  /** @param sacct rows of task index and state, or an error */
+  const slurm = (
+    queue: readonly [task: number, state: string][],
+    sacct: readonly [task: string, state: string][] | SlurmError,
+  ): SlurmRunner => ({
+    run: async (command) => {
+      if (command === 'squeue') {
+        const jobs = queue.map(([index, state]) => ({
+          ...{ job_id: 90 + index, array_job_id: 12, array_task_id: index, name: 'p.core' },
+          job_state: state,
+        }));
+        return JSON.stringify({ jobs });
+      }
+      asked++;
+      if (sacct instanceof SlurmError) throw sacct;
+      const row = ([task, state]: readonly [string, string]) =>
+        [`12_${task}`, state, '0:0', ...Array<string>(10).fill(''), 'p.core'].join('\x1f');
+      return `${sacct.map(row).join('\n')}\n`;
+    },
+  });
+  const look = async (runner: SlurmRunner, open: readonly string[]) => {
+    asked = 0;
+    const { cells } = await queueAndHistory(directory, runner, (cell) => open.includes(cell));
+    return [...cells].map(([name, { state }]) => `${name} ${state}`);
+  };
+
+  it('tells how the tasks of an array ended that never started', async () => {
+    const runner = slurm([], [['[0-1%4]', 'CANCELLED by 0']]);
+    expect(await look(runner, ['a', 'b'])).toEqual(['a CANCELLED', 'b CANCELLED']);
+    expect(readArrays(directory)[0]!.ended).toEqual(['CANCELLED', 'CANCELLED']);
+    await look(runner, ['a', 'b']);
+    expect(asked).toBe(0);
+  });
+
+  it('is asked while the array goes on, but only for cells that may start', async () => {
+    const runner = slurm(
+      [[1, 'RUNNING']],
+      [
+        ['0', 'NODE_FAIL'],
+        ['1', 'RUNNING'],
+      ],
+    );
+    expect(await look(runner, [])).toEqual(['a UNKNOWN', 'b RUNNING']);
+    expect(asked).toBe(0);
+    expect(await look(runner, ['a'])).toEqual(['a NODE_FAIL', 'b RUNNING']);
+    expect(readArrays(directory)[0]!.ended).toBeNull();
+  });
+
+  it('is asked again when accounting was away', async () => {
+    const away = new SlurmError('away', { kind: 'accounting-unreachable' });
+    expect(await look(slurm([], away), ['a'])).toEqual(['a UNKNOWN', 'b UNKNOWN']);
+    expect(readArrays(directory)[0]!.ended).toBeNull();
+    const back = slurm(
+      [],
+      [
+        ['0', 'CANCELLED'],
+        ['1', 'COMPLETED'],
+      ],
+    );
+    expect(await look(back, ['a'])).toEqual(['a CANCELLED', 'b COMPLETED']);
+  });
+
+  it('is not needed for what the queue still knows of an array whose history is away', async () => {
+    const away = new SlurmError('away', { kind: 'accounting-unreachable' });
+    expect(await look(slurm([[1, 'FAILED']], away), ['a', 'b'])).toEqual(['a UNKNOWN', 'b FAILED']);
+    expect(readArrays(directory)[0]!.ended).toBeNull();
   });
 });
 
