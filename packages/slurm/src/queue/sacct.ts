@@ -43,16 +43,17 @@ export async function readSacct(
   { ids, everyRun = false }: HistoryFilter,
 ): Promise<JobRecord[]> {
   if (ids.length === 0) return [];
-  const jobs = [...new Set(ids.map((id) => checkedId(id).split('_', 1)[0]!))];
+  const wanted = new Set(ids);
+  const arrays = new Set(ids.flatMap((id) => /^(\d+)_/.exec(checkedId(id))?.[1] ?? []));
+  const jobs = new Set([...arrays, ...ids.filter((id) => !id.includes('_'))]);
   const args = [
     ...['--noheader', '--parsable2', '--allocations', `--delimiter=${SEPARATOR}`],
     ...(everyRun ? ['--duplicates'] : []),
-    ...[`--jobs=${jobs.join(',')}`, `--format=${COLUMNS.join(',')}`],
+    ...[`--jobs=${[...jobs].join(',')}`, `--format=${COLUMNS.join(',')}`],
   ];
-  const wanted = new Set(ids);
-  return parseSacct(await runner.run('sacct', args, { effect: 'read' })).filter(
-    (job) => wanted.has(job.id) || wanted.has(job.array?.jobId ?? job.id),
-  );
+  const isSibling = ({ id, array }: JobRecord): boolean =>
+    array !== undefined && arrays.has(array.jobId) && !wanted.has(id) && !wanted.has(array.jobId);
+  return parseSacct(await runner.run('sacct', args, { effect: 'read' })).filter((job) => !isSibling(job));
 }
 
 /** @throws SlurmError `unreadable-output` */
