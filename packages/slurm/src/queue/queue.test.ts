@@ -252,14 +252,17 @@ describe('jobs from queue and history', () => {
     name: 'array',
     job_state: state,
   });
-  /** Without --duplicates: the last run of each job. */
-  const last = () =>
-    golden('sacct-ends.txt')
+  /** What sacct says without --duplicates: the last run of each job that was asked for. */
+  const last = (args: readonly string[]) => {
+    const asked = args.find((argument) => argument.startsWith('--jobs='))!.slice(7);
+    return golden('sacct-ends.txt')
       .split('\n')
+      .filter((line) => asked.split(',').includes(/^\d+/.exec(line)?.[0] ?? ''))
       .filter((line) => !line.includes('REQUEUED') && !line.includes('PREEMPTED'))
       .join('\n');
-  const slurm = (queue: readonly object[], sacct: () => string) =>
-    fake((command) => (command === 'squeue' ? JSON.stringify({ jobs: queue }) : sacct()));
+  };
+  const slurm = (queue: readonly object[], sacct: (args: readonly string[]) => string) =>
+    fake((command, args) => (command === 'squeue' ? JSON.stringify({ jobs: queue }) : sacct(args)));
   const tell = (jobs: readonly { id: string; state: string }[]) =>
     jobs.map(({ id, state }) => `${id} ${state}`).sort();
 
