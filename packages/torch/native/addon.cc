@@ -83,6 +83,7 @@ napi_value init(napi_env env, napi_value exports) {
 
   define(env, exports, "fileDigest", guarded<file_digest>);
   define(env, exports, "tensorDigests", guarded<tensor_digests>);
+  define(env, exports, "saveReserve", guarded<save_reserve>);
   define(env, exports, "saveStart", guarded<save_start>);
   define(env, exports, "saveSnapshotWait", guarded<save_snapshot_wait>);
   define(env, exports, "saveFinished", guarded<save_finished>);

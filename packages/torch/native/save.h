@@ -52,6 +52,16 @@ class SaveJob {
   bool snapshot = true;
   Fault fault;
 
+  /// Kept from save to save: fresh pages cost as much as the copy itself, and while memory is being pinned nothing can be
+  /// issued to a GPU. Only one save runs at a time.
+  static at::Tensor& snapshot_memory(size_t bytes, bool pinned) {
+    static at::Tensor memory;
+    if (!memory.defined() || static_cast<size_t>(memory.numel()) < bytes || memory.is_pinned() != pinned) {
+      memory = at::empty({static_cast<int64_t>(bytes)}, at::TensorOptions().dtype(at::kByte).pinned_memory(pinned));
+    }
+    return memory;
+  }
+
   void start() { thread_ = std::thread([this] { run(); }); }
 
   void wait_snapshot() {
@@ -127,12 +137,7 @@ class SaveJob {
       for (const auto& t : tensors) sources.push_back({static_cast<const uint8_t*>(t.const_data_ptr()), t.nbytes()});
       return sources;
     }
-    // Kept for the next save: fresh pages cost as much as the copy itself. Only one save runs at a time.
-    static at::Tensor memory;
-    if (!memory.defined() || static_cast<size_t>(memory.numel()) < total || memory.is_pinned() != cuda) {
-      memory = at::empty({static_cast<int64_t>(total)}, at::TensorOptions().dtype(at::kByte).pinned_memory(cuda));
-    }
-    uint8_t* place = static_cast<uint8_t*>(memory.mutable_data_ptr());
+    uint8_t* place = static_cast<uint8_t*>(snapshot_memory(total, cuda).mutable_data_ptr());
     for (const auto& t : tensors) {
       if (t.nbytes() == 0) continue;
       if (t.is_cpu() && t.is_contiguous()) {
@@ -296,6 +301,21 @@ inline SaveJob& save_job(napi_env env, napi_value id) {
   auto& job = save_jobs().at(static_cast<size_t>(get_int(env, id, "save")));
   if (!job) throw BridgeError("the save was already taken");
   return *job;
+}
+
+/// saveReserve(tensors): makes the memory that their snapshot will need, where some are on a GPU
+inline napi_value save_reserve(napi_env env, const Arguments& args) {
+  for (auto& other : save_jobs()) {
+    if (other && !other->finished()) throw BridgeError("a save is under way");
+  }
+  bool cuda = false;
+  size_t total = 0;
+  for (const auto& t : get_tensor_list(env, args[0], "tensors")) {
+    cuda = cuda || t.is_cuda();
+    total += t.nbytes();
+  }
+  if (cuda) SaveJob::snapshot_memory(total, true);
+  return undefined(env);
 }
 
 /// saveStart(temporary, current, backup, header, digestPosition, tensors, snapshot, [at, kind, errno] | null) -> id

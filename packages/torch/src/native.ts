@@ -80,6 +80,7 @@ export interface NativeBridge {
   writeTensor(fd: number, tensor: Handle): number;
   fileDigest(path: string, blankPosition: number): string;
   tensorDigests(tensors: readonly Handle[]): ArrayBuffer;
+  saveReserve(tensors: readonly Handle[]): void;
   saveStart(
     temporary: string,
     current: string,

@@ -197,6 +197,7 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
         });
   const requireSpace = (): void => saver?.requireSpace(state());
   await (team === null ? requireSpace() : team.phase('ready to train', requireSpace));
+  saver?.reserveMemory();
   run?.beginSteps(step);
   const progress = new Progress({ total: totalSteps, ...(run === undefined && { sink: { write() {} } }) });
   const timer = new MicroBatchTimer();

@@ -65,6 +65,7 @@ describe('SafetensorsSave', () => {
   it('takes a snapshot: what changes after waitForSnapshot is not in the file', () => {
     scope(() => {
       const tensors = values(5);
+      SafetensorsSave.reserve(tensors.values());
       const running = SafetensorsSave.start(path, tensors, { backup });
       running.waitForSnapshot();
       for (const t of tensors.values()) add_(t, 1);

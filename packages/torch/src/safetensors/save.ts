@@ -102,6 +102,11 @@ export class SafetensorsSave {
     return new SafetensorsSave(path, tensors, options);
   }
 
+  /** Makes the host memory for a snapshot of tensors on a GPU before the first save needs it: it has to be pinned. */
+  static reserve(tensors: Iterable<Tensor>): void {
+    native.saveReserve([...tensors].map(({ handle }) => handle));
+  }
+
   /** Exact size in bytes of the file that these tensors and metadata make. */
   static fileBytes(
     tensors: ReadonlyMap<string, Tensor>,

@@ -90,6 +90,15 @@ export class CheckpointSaver {
     });
   }
 
+  /** Call before the first step: the first save then stops no step for its memory. */
+  reserveMemory(): void {
+    try {
+      t.SafetensorsSave.reserve(checkpointTensors(this.#options.trained).values());
+    } catch (error) {
+      this.#options.logger.warn(`no memory set aside for saves: ${(error as Error).message}`);
+    }
+  }
+
   /** Call after each step: takes note of a finished save and starts one that is due. */
   afterStep(state: () => CheckpointState): void {
     if (this.#running?.save.finished === true) this.#take();
