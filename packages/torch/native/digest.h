@@ -5,10 +5,15 @@
 
 #include "handles.h"
 
+#include <ATen/Functions.h>
+#include <c10/core/Event.h>
+
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 namespace latentwire {
@@ -169,18 +174,82 @@ inline napi_value file_digest(napi_env env, const Arguments& args) {
   return make_string(env, digest);
 }
 
+/// Bytes of tensors that do not lie in this process's memory in one piece, through two buffers: one piece is on its way while
+/// the one before is hashed. A copy of each tensor as a whole would go through pageable memory, at a tenth of the speed.
+class StagedBytes {
+ public:
+  static constexpr int64_t kPiece = int64_t{1} << 24;
+
+  /// Calls `take(index, data, length)` for all bytes of all tensors in order.
+  template <typename Take>
+  static void read(const std::vector<at::Tensor>& tensors, Take take) {
+    StagedBytes stage;
+    size_t issued = 0;
+    for (size_t i = 0; i < tensors.size(); i++) {
+      if (tensors[i].nbytes() == 0) continue;
+      at::Tensor bytes = tensors[i].detach().contiguous().reshape({-1}).view(at::kByte);
+      for (int64_t begin = 0; begin < bytes.numel(); begin += kPiece) {
+        stage.issue(issued % 2, i, bytes.narrow(0, begin, std::min(kPiece, bytes.numel() - begin)));
+        if (issued++ > 0) stage.hand_on(issued % 2, take);
+      }
+    }
+    if (issued > 0) stage.hand_on((issued - 1) % 2, take);
+  }
+
+ private:
+  struct Place {
+    at::Tensor memory;
+    size_t index = 0, length = 0;
+    std::optional<c10::Event> copied;
+  };
+
+  void issue(size_t which, size_t index, const at::Tensor& piece) {
+    Place& place = places_[which];
+    bool device = !piece.is_cpu();
+    if (!place.memory.defined() || place.memory.is_pinned() != device) {
+      place.memory = at::empty({kPiece}, at::TensorOptions().dtype(at::kByte).pinned_memory(device));
+    }
+    place.memory.narrow(0, 0, piece.numel()).copy_(piece, /*non_blocking=*/device);
+    place.index = index;
+    place.length = static_cast<size_t>(piece.numel());
+    place.copied.reset();
+    if (device) {
+      place.copied.emplace(piece.device().type());
+      place.copied->record(c10::impl::VirtualGuardImpl(piece.device().type()).getStream(piece.device()));
+    }
+  }
+
+  template <typename Take>
+  void hand_on(size_t which, Take take) {
+    Place& place = places_[which];
+    if (place.copied) place.copied->synchronize();
+    take(place.index, static_cast<const uint8_t*>(place.memory.const_data_ptr()), place.length);
+  }
+
+  Place places_[2];
+};
+
 /// tensorDigests(tensors) -> ArrayBuffer of one little-endian XXH64 per tensor over its contiguous bytes
 inline napi_value tensor_digests(napi_env env, const Arguments& args) {
   at::NoGradGuard guard;
   auto tensors = get_tensor_list(env, args[0], "tensors");
+  std::vector<Xxh64> digests(tensors.size());
+  std::vector<at::Tensor> staged(tensors.size());
+  for (size_t i = 0; i < tensors.size(); i++) {
+    const at::Tensor& t = tensors[i];
+    if (t.is_cpu() && t.is_contiguous()) {
+      if (t.nbytes() > 0) digests[i].update(t.const_data_ptr(), t.nbytes());
+      staged[i] = at::empty({0});
+    } else {
+      staged[i] = t;
+    }
+  }
+  StagedBytes::read(staged, [&](size_t i, const uint8_t* data, size_t length) { digests[i].update(data, length); });
   void* data;
   napi_value buffer;
   check(napi_create_arraybuffer(env, tensors.size() * 8, &data, &buffer), "array buffer");
   for (size_t i = 0; i < tensors.size(); i++) {
-    at::Tensor t = tensors[i].detach().cpu().contiguous();
-    Xxh64 digest;
-    if (t.nbytes() > 0) digest.update(t.const_data_ptr(), t.nbytes());
-    uint64_t value = digest.finish();
+    uint64_t value = digests[i].finish();
     std::memcpy(static_cast<uint8_t*>(data) + i * 8, &value, 8);
   }
   return buffer;

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { cudaIsAvailable, type Device } from './device.js';
 import { digestText, tensorDigests } from './digest.js';
-import { fromBytes, tensor, transpose } from './ops/index.js';
+import { contiguous, fromBytes, rand, tensor, transpose, zeros } from './ops/index.js';
 import { scope } from './scope.js';
 
 const golden = JSON.parse(readFileSync(new URL('golden/xxh64.json', import.meta.url), 'utf8')) as Record<
@@ -17,6 +18,22 @@ describe('tensorDigests', () => {
         const part = fromBytes(data.slice(0, Number(length)), [Number(length)], 'uint8');
         expect(digestText(tensorDigests([part])[0]!), `${length} bytes`).toBe(expected);
       }
+    });
+  });
+
+  const devices: readonly Device[] = cudaIsAvailable() ? ['cpu', 'cuda'] : ['cpu'];
+  it.each(devices)('is the same of tensors that are read in pieces: views, %s', (device) => {
+    const [rows, columns] = [4096 + 3, 2048];
+    scope(() => {
+      // 33.6 MB: three pieces, beside small ones, one without elements and a scalar.
+      const large = rand([columns, rows]);
+      const parts = [large, rand([3, 5]), zeros([0, 2]), tensor([[1, 2]], { dtype: 'int64' })];
+      const whole = parts.map((part) => contiguous(transpose(part, 0, 1)));
+      const views = parts.map((part) => transpose(part.to({ device }), 0, 1));
+      expect(tensorDigests(views)).toEqual(tensorDigests(whole));
+      expect(tensorDigests([views[0]!, tensor(7), views[1]!])).toEqual(
+        tensorDigests([whole[0]!, tensor(7), whole[1]!]),
+      );
     });
   });
 
