@@ -37,6 +37,22 @@ export interface DeviceClock {
   wait(): void;
 }
 
+/**
+ * Gives back what torch's allocator keeps, unless as much is free besides: a graph takes at most what a plain run took, and
+ * to get all of it again from the driver takes longer than several steps. Trials of a batch size always give it back, since
+ * they measure what a run needs.
+ */
+function makeRoomForGraph(device: t.Device): void {
+  let memory: t.MemoryStatistics | null = null;
+  try {
+    memory = t.memoryStatistics(device);
+  } catch (error) {
+    // Before torch 2.9 the allocator can neither be asked nor emptied.
+    if (!(error instanceof t.TorchError)) throw error;
+  }
+  if (memory !== null && memory.free < memory.reserved) t.emptyCache(device);
+}
+
 export interface LauncherOptions {
   /** Which steps become recordings; `at once`: every one from its second run on. Default: where it pays. */
   readonly records?: 'where it pays' | 'at once' | 'never';
@@ -89,6 +105,7 @@ export class StepLauncher implements Disposable {
       mode,
       device,
       plainRuns: this.#plainRuns,
+      ...(records === 'where it pays' && { makeRoom: () => makeRoomForGraph(device) }),
       pays: (key) => records !== 'never' && (this.#lags.get(key) ?? 0) < DEVICE_BOUND,
     });
     this.#probing = records !== 'at once' && this.#plainRuns > 1;

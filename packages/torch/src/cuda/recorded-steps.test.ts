@@ -104,6 +104,13 @@ describe('a recorded step', () => {
     expect(steps.counts).toEqual({ plain: 4, recorded: 1, launched: 1, mismatches: 0 });
   });
 
+  it('makes room before each recording, and only then', () => {
+    let rooms = 0;
+    using steps = new RecordedSteps({ mode: 'rehearse', makeRoom: () => rooms++ });
+    for (const key of ['a', 'a', 'a', 'b', 'b', 'c']) t.scope(() => steps.run(key, () => t.zeros([2])));
+    expect([rooms, steps.counts.recorded]).toEqual([2, 2]);
+  });
+
   it('repeats a body as often as it is asked to', () => {
     using steps = new RecordedSteps({ mode: 'rehearse' });
     using sum = t.keep(t.zeros([1]));

@@ -35,7 +35,7 @@ export class RecordedSteps implements Disposable {
   readonly #mode: 'capture' | 'rehearse' | 'off';
   readonly #limit: number;
   readonly #plainRuns: number;
-  readonly #device: Device;
+  readonly #makeRoom: () => void;
   readonly #pays: (key: string) => boolean;
   #counts = { plain: 0, recorded: 0, launched: 0, mismatches: 0 };
 
@@ -46,6 +46,7 @@ export class RecordedSteps implements Disposable {
    * @param options.limit most recordings kept; keys beyond it run plainly
    * @param options.plainRuns runs of a key before it is recorded, at least 1 (default): a recording pays only for keys that come
    * back
+   * @param options.makeRoom called before a recording; default: gives back what torch's allocator keeps for later
    * @param options.pays asked before a recording: it pays only where issuing a step takes longer than computing it
    */
   constructor(
@@ -55,13 +56,16 @@ export class RecordedSteps implements Disposable {
       plainRuns?: number;
       device?: Device;
       pays?: (key: string) => boolean;
+      makeRoom?: () => void;
     } = {},
   ) {
     const { mode = 'capture', limit = 256, plainRuns = 1, device = 'cuda', pays = () => true } = options;
     this.#pays = pays;
     this.#plainRuns = Math.max(1, plainRuns);
-    this.#device = device;
     this.#mode = mode === 'capture' && !native.graphsAvailable() ? 'off' : mode;
+    // Graphs have a memory pool of their own: what the plain run left in the other one would be held twice.
+    const emptied = () => this.capturing && native.emptyCache(device);
+    this.#makeRoom = options.makeRoom ?? emptied;
     this.#limit = limit;
     if (this.#mode === 'capture') native.useOwnStream(device);
   }
@@ -101,8 +105,7 @@ export class RecordedSteps implements Disposable {
     this.#seen.set(key, seen + 1);
     if (seen < this.#plainRuns || this.#recordings.size >= this.#limit || !this.#pays(key))
       return this.#plain(body);
-    // Graphs have a memory pool of their own: what the plain run left in the other one would be held twice.
-    if (this.capturing) native.emptyCache(this.#device);
+    this.#makeRoom();
     const { step, result } = record(body, this.capturing);
     this.#recordings.set(key, { step, result });
     if (this.capturing) native.launch(step, false);
