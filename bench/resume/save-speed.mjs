@@ -67,7 +67,7 @@ const stateOf = (step) => ({
 function saverOf(trained, interruption, intervalSeconds) {
   const logged = [];
   const logger = { ...silentLogger, info: (_, fields) => logged.push(fields), warn: (m) => console.log(m) };
-  const run = { paths, diagnostics: { sync() {} } };
+  const run = { paths, diagnostics: { sync() {} }, confirmLock() {} };
   const identity = { config: {}, facts: {} };
   const saver = new CheckpointSaver({ run, identity, trained, logger, interruption, intervalSeconds });
   return { saver, logged };

@@ -63,6 +63,12 @@ async function attempt(config: RunConfig, options: Options = {}): Promise<TrainR
   });
 }
 
+/** Another copy of the run, on a node whose processes cannot be seen from here. */
+const OTHER_OWNER = {
+  ...{ host: 'n2', pid: 7, process_start: null, started_at: '2026-01-05T10:00:00.000Z' },
+  ...{ slurm_job: '77', slurm_restarts: 1 },
+};
+
 const checkpoint = (name: string): string =>
   within(name, 'preempt_checkpoint', 'checkpoint_current.safetensors');
 
@@ -259,6 +265,38 @@ describe('a run that does not fit its checkpoint', () => {
     expect(text).toContain(`process ${process.pid} on `);
     lock.release();
   });
+
+  it.each(['at work', 'done'])(
+    'writes nothing more once another process took it over and is %s',
+    async (other) => {
+      const name = `taken-${other.replace(' ', '-')}`;
+      const files = ['status.json', 'run.lock', 'preempt_checkpoint/checkpoint_current.safetensors'];
+      const theirs = JSON.stringify({ ...OTHER_OWNER, token: 'theirs' });
+      let saves = 0;
+      const text = await message(
+        attempt(settings(name), {
+          saveFault: () => {
+            // What the other copy of the job, started after the loss of this one's node, has done meanwhile.
+            if (++saves === 2) {
+              const lock = within(name, 'run.lock');
+              fs.rmSync(lock);
+              if (other === 'at work') fs.writeFileSync(lock, theirs);
+              fs.writeFileSync(within(name, 'status.json'), '{"theirs": true}');
+            }
+            return undefined;
+          },
+        }),
+      );
+      expect(text).toContain("to be still this process's run");
+      expect(saves).toBe(2);
+      const [status, lock, saved] = files.map((file) => within(name, file));
+      expect(fs.readFileSync(status!, 'utf8')).toBe('{"theirs": true}');
+      expect(fs.existsSync(lock!) ? fs.readFileSync(lock!, 'utf8') : null).toBe(
+        other === 'at work' ? theirs : null,
+      );
+      expect(fs.existsSync(saved!)).toBe(true);
+    },
+  );
 
   it('refuses to overwrite a checkpoint without being told to', async () => {
     const text = await message(other({ checkpoint: { auto_resume: false } }));

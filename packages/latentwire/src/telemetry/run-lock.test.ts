@@ -69,6 +69,21 @@ describe('RunLock', () => {
     RunLock.acquire(file, {}).release();
   });
 
+  it('tells an owner whose run was taken over, also when whoever took it is done', () => {
+    const file = fresh();
+    const lock = RunLock.acquire(file, {});
+    const old = new Date(Date.now() - 200_000);
+    fs.utimesSync(file, old, old);
+    lock.confirm();
+    expect(Date.now() - fs.statSync(file).mtimeMs).toBeLessThan(100_000);
+    leave(file, { host: 'n2', pid: 7 });
+    expect(() => lock.confirm()).toThrow('process 7 on n2 took it over');
+    fs.rmSync(file);
+    expect(() => lock.confirm()).toThrow('its lock is gone');
+    lock.release();
+    lock.confirm();
+  });
+
   it('takes over a lock that nobody can read, and never removes one that is not its own', () => {
     const file = fresh();
     fs.writeFileSync(file, 'torn');

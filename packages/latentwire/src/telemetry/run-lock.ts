@@ -2,7 +2,8 @@
  * One process per run directory. The lock is a file that is linked into place whole (link(2) fails when the name is
  * taken, also on NFS), and says who holds it. A lock is taken over when its owner is known to be gone: its process on
  * this host is dead, or it was an earlier start of the same Slurm job, or (another host, whose processes cannot be
- * seen) it was not renewed for LEASE_SECONDS. An owner that finds its lock taken must stop writing.
+ * seen) it was not renewed for LEASE_SECONDS. An owner that finds its lock taken, or gone with whoever took it, must stop
+ * writing: after a node failure the earlier copy of a job may live on.
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -13,7 +14,8 @@ import { ioError } from './file-system.js';
 
 /** A lock of another host that was not renewed for this long is stale. */
 const LEASE_SECONDS = 300;
-const RENEW_MS = 30_000;
+/** Shorter than a new copy needs from its start to its first step, so that an old one has stopped by then. */
+const RENEW_MS = 5_000;
 
 export interface LockOwner {
   readonly host: string;
@@ -60,24 +62,29 @@ export class RunLock {
   }
 
   /**
-   * Renews the lease, at most every 30 s; call it between steps.
+   * Renews the lease, at most every 5 s; call it between steps.
    * @throws LatentWireError `state` when another process has taken the run over
    */
   renew(): void {
-    const now = performance.now();
-    if (!this.#held || now - this.#renewed < RENEW_MS) return;
-    this.#renewed = now;
-    const owner = readOwner(this.path);
-    if (owner !== 'unreadable' && owner?.token === this.owner.token) {
-      const time = new Date();
-      try {
-        fs.utimesSync(this.path, time, time);
-      } catch {
-        // A full disk must not end the run; the lease still has minutes.
-      }
-      return;
+    if (performance.now() - this.#renewed >= RENEW_MS) this.confirm();
+  }
+
+  /**
+   * Renews the lease now; call it before something is written that others build on.
+   * @throws LatentWireError `state` when another process has taken the run over, be it done with it by now
+   */
+  confirm(): void {
+    if (!this.#held) return;
+    this.#renewed = performance.now();
+    const owner = ownerNow(this.path);
+    if (owner === 'unreadable') return;
+    if (owner?.token !== this.owner.token) throw takenOver(this.path, owner);
+    const time = new Date();
+    try {
+      fs.utimesSync(this.path, time, time);
+    } catch {
+      // A full disk must not end the run; the lease still has minutes.
     }
-    if (owner !== undefined && owner !== 'unreadable') throw busy(this.path, owner);
   }
 
   release(): void {
@@ -142,6 +149,15 @@ function readOwner(file: string): LockOwner | 'unreadable' | undefined {
   }
 }
 
+/** As `readOwner`; a file system that does not answer for once says nothing of the owner. */
+function ownerNow(file: string): LockOwner | 'unreadable' | undefined {
+  try {
+    return readOwner(file);
+  } catch {
+    return 'unreadable';
+  }
+}
+
 function isGone(held: LockOwner, me: LockOwner, file: string): boolean {
   if (held.slurm_job !== null && held.slurm_job === me.slurm_job) {
     if (held.slurm_restarts < me.slurm_restarts) return true;
@@ -195,4 +211,15 @@ function busy(file: string, owner: LockOwner): LatentWireError {
     `expected ${path.dirname(file)} to be free, but process ${owner.pid} on ${owner.host}${job} has been working on it since ${owner.started_at}`,
     { code: 'state', hint: 'wait until it ends or stop it; or choose another --save-dir' },
   );
+}
+
+function takenOver(file: string, owner: LockOwner | undefined): LatentWireError {
+  const by =
+    owner === undefined
+      ? 'but its lock is gone: another process has worked on it meanwhile, or the lock was removed'
+      : `but process ${owner.pid} on ${owner.host} took it over at ${owner.started_at}`;
+  return new LatentWireError(`expected ${path.dirname(file)} to be still this process's run, ${by}`, {
+    code: 'state',
+    hint: 'nothing more is written here; --auto-resume goes on with what the run directory holds',
+  });
 }

@@ -122,13 +122,19 @@ export class Run {
     this.#lock.renew();
   }
 
+  /** The same now: before a checkpoint or a result is written. @throws LatentWireError `state` when taken over */
+  confirmLock(): void {
+    this.#lock.confirm();
+  }
+
   /** Log of this attempt; undefined without a tee. */
   get logFile(): string | undefined {
     return this.#tee?.path;
   }
 
-  /** Replaces status.json. @throws LatentWireError `io`; the previous status stays. */
+  /** Replaces status.json. @throws LatentWireError `io`, or `state` when taken over; the previous status stays. */
   setStatus(update: StatusUpdate): void {
+    this.confirmLock();
     const updated_at = this.#clock.now().toISOString();
     writeStatus(this.paths.status, { ...update, run: this.id, attempt: this.attempt, updated_at }, this.#fs);
   }
@@ -140,13 +146,15 @@ export class Run {
       this.setStatus({ state: 'running', phase, step, pid: process.pid, host, started_at: this.#startedAt });
     } catch (error) {
       // A full disk is no reason to end a training.
-      if (this.#onTrouble === undefined) throw error;
+      const lost = error instanceof LatentWireError && error.code === 'state';
+      if (lost || this.#onTrouble === undefined) throw error;
       this.#onTrouble((error as Error).message);
     }
   }
 
-  /** Replaces logs/metrics.json. */
+  /** Replaces logs/metrics.json. @throws as `setStatus` */
   writeMetrics(metrics: RunMetrics): void {
+    this.confirmLock();
     writeMetrics(this.paths.metrics, metrics, this.#fs);
   }
 

@@ -14,7 +14,7 @@ import { CHECKPOINT_FORMAT, CHECKPOINT_VERSION, type CheckpointState } from './s
 import { checkpointTensors, type TrainedTensors } from './tensors.js';
 
 export interface SaverOptions {
-  readonly run: Pick<Run, 'paths' | 'diagnostics'>;
+  readonly run: Pick<Run, 'paths' | 'diagnostics' | 'confirmLock'>;
   readonly identity: RunIdentity;
   readonly trained: TrainedTensors;
   readonly logger: Logger;
@@ -99,13 +99,17 @@ export class CheckpointSaver {
     }
   }
 
-  /** Call after each step: takes note of a finished save and starts one that is due. */
+  /**
+   * Call after each step: takes note of a finished save and starts one that is due.
+   * @throws LatentWireError `state` when another process has taken the run over
+   */
   afterStep(state: () => CheckpointState): void {
     if (this.#running?.save.finished === true) this.#take();
     if (this.#running !== undefined || this.#options.intervalSeconds === 0) return;
     const now = this.#now();
     if (now - this.#lastStartMs < this.#options.intervalSeconds * 1000 || now < this.#retryAtMs) return;
     this.#lastStartMs = now;
+    this.#options.run.confirmLock();
     try {
       this.#start(state(), true);
     } catch (error) {
@@ -121,9 +125,14 @@ export class CheckpointSaver {
     this.#running.blocked += this.#now() - began;
   }
 
-  /** Saves and waits until the checkpoint is durable. @returns false when that failed; see `failure` */
+  /**
+   * Saves and waits until the checkpoint is durable.
+   * @returns false when that failed; see `failure`
+   * @throws LatentWireError `state` when another process has taken the run over
+   */
   saveNow(state: CheckpointState): boolean {
     if (this.#running !== undefined) this.#take();
+    this.#options.run.confirmLock();
     try {
       this.#start(state, false);
       this.#take();
