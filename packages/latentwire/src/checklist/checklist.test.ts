@@ -13,7 +13,6 @@ import { claims } from './claims.js';
 import { type Check, experiment, NotApplicable, type Section, verdict } from './experiment.js';
 import { prepareFolder } from './prepare-folder.js';
 import { runChecklist } from './run-checklist.js';
-import { ownGpus } from './sections/gpu-utilisation.js';
 import { sections } from './sections/index.js';
 import { LARGE, writeRandomModel } from './sections/large-model.js';
 import { checklistTable, claimsTable, linesText } from './summary.js';
@@ -291,13 +290,4 @@ describe('the reader that keeps a GPU busy', () => {
     const { width, layers, inner } = LARGE;
     expect(896 * width + width + layers * (4 * width ** 2 + 3 * width * inner + 2 * width)).toBe(309_249_024);
   });
-});
-
-it('judges the GPU that the training had, not the busiest of the machine', () => {
-  const gpus = [0, 1, 2].map((gpu) => ({ gpu }) as Parameters<typeof ownGpus>[0][number]);
-  const own = (device: string, visible?: string) => ownGpus(gpus, device, visible).map(({ gpu }) => gpu);
-  expect(own('cuda', '')).toEqual([0]);
-  expect(own('cuda:1', '0,2')).toEqual([2]);
-  expect(own('cuda', '1')).toEqual([1]);
-  expect(own('cuda', 'GPU-5f3a')).toEqual([0, 1, 2]);
 });

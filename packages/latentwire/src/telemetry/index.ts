@@ -8,6 +8,8 @@ export {
   GpuMonitor,
   type GpuMonitorOptions,
   type GpuSummary,
+  ownGpus,
+  peakTflops,
   readMonitorRows,
   summariseGpus,
   trainingWindows,
@@ -37,3 +39,4 @@ export { findRun, type OpenRunOptions, openRun, Run, type RunRecord } from './ru
 export { type LockOwner, lookAtLock, RunLock } from './run-lock.js';
 export { type RunId, type RunPaths, runIdOf, runLocation, runPaths } from './run-paths.js';
 export { type RunState, type RunStatus, readStatus, type StatusUpdate, writeStatus } from './status.js';
+export { type StepSummary, summariseSteps, type TimeLedger, timeLedger } from './time-ledger.js';

@@ -6,7 +6,14 @@ import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
 import { BatchPlan } from '../data/index.js';
 import { LatentWireError } from '../errors.js';
-import { Interrupted, type Interruption, type Logger, Progress, type Run } from '../telemetry/index.js';
+import {
+  Interrupted,
+  type Interruption,
+  type Logger,
+  Progress,
+  peakTflops,
+  type Run,
+} from '../telemetry/index.js';
 import { accumulationOf, type BatchPolicy, microBatchesOf } from './batch-size/index.js';
 import {
   CheckpointSaver,
@@ -26,6 +33,7 @@ import { answersAlone, expanded, type Stage, stageAt, stagePlan } from './stages
 import { issueStep } from './step.js';
 import { type LauncherOptions, StepLauncher } from './step-launcher.js';
 import { StepLoader } from './step-loader.js';
+import { microBatchWork } from './step-work.js';
 import { Agreement, GradientSum, type Team } from './team/index.js';
 
 export interface LoopResult {
@@ -35,6 +43,8 @@ export interface LoopResult {
   readonly finalLoss: number;
   /** Examples per second over the whole training. */
   readonly samplesPerSecond: number;
+  /** Seconds of this attempt's last save, which no step has. */
+  readonly lastSaveSeconds: number;
 }
 
 export interface LoopOptions {
@@ -68,6 +78,7 @@ export function resultOf(state: CheckpointState): LoopResult {
     seconds: state.elapsed_seconds,
     finalLoss: state.last_loss ?? Number.NaN,
     samplesPerSecond: state.samples / state.elapsed_seconds,
+    lastSaveSeconds: 0,
   };
 }
 
@@ -145,6 +156,13 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
   let loss = before?.last_loss ?? null;
   let best = before?.best ?? null;
   let dataSeconds = 0;
+  /** In which training stood still for a checkpoint. */
+  let saveSeconds = 0;
+  const whileSaving = (action: () => void): void => {
+    const began = performance.now();
+    action();
+    saveSeconds += (performance.now() - began) / 1000;
+  };
   /** Of which until the threads that compose had begun. */
   let firstBatchSeconds: number | null = null;
   const late = options.readLate ?? session.device !== 'cpu';
@@ -200,6 +218,10 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
   saver?.reserveMemory();
   run?.beginSteps(step);
   const progress = new Progress({ total: totalSteps, ...(run === undefined && { sink: { write() {} } }) });
+  const work = microBatchWork(wire, data.readers);
+  const peak =
+    session.device === 'cpu' ? undefined : peakTflops(run?.environment.gpus?.map(({ name }) => name) ?? []);
+  let told = { data: 0, save: 0 };
   const timer = new MicroBatchTimer();
   const onMicroBatch = (left: number): void => {
     timer.mark();
@@ -263,14 +285,16 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
         readingWindow: (example, length) => draws.readingWindow(step, example, length),
         launcher,
         ...(composed && { composed }),
-        onMicroBatch,
-        beforeUpdate: () => saver?.beforeUpdate(),
+        ...{ work, onMicroBatch },
+        beforeUpdate: () => whileSaving(() => saver?.beforeUpdate()),
         ...(shared && { shared }),
       });
       readNumbers();
       step++;
       samples += issued.examples;
       const [at, samplesSoFar] = [step, samples];
+      const waits = { data_seconds: dataSeconds - told.data, save_seconds: saveSeconds - told.save };
+      told = { data: dataSeconds, save: saveSeconds };
       const digested = config.checkpoint.digest_every > 0 && step % config.checkpoint.digest_every === 0;
       unread = () => {
         const result = issued.read();
@@ -294,6 +318,9 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
           tokens: result.tokens,
           target_tokens: result.targetTokens,
           seconds,
+          ...waits,
+          tflop_per_second: result.tflop / seconds,
+          ...(peak !== undefined && { mfu: result.tflop / seconds / peak / (team?.size ?? 1) }),
           ...(digested && { digests: liveDigests(trained, cursorAt(at), at) }),
         });
         const dataWait = dataSeconds / ((now - start) / 1000);
@@ -302,10 +329,12 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
       // Digests are of the weights as they are now.
       if (!late || digested) readNumbers();
       timer.pause();
-      saver?.afterStep(() => {
-        readNumbers();
-        return state();
-      });
+      whileSaving(() =>
+        saver?.afterStep(() => {
+          readNumbers();
+          return state();
+        }),
+      );
       run?.renewLock();
       if (step % 100 === 0) run?.setRunning('train', step);
     }
@@ -319,8 +348,9 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
     });
     const last = withDigests({ finished: true });
     await requireSameState(last);
-    if (saver !== null) saveLast(saver, last);
-    return resultOf(state());
+    const savedFor = saveSeconds;
+    if (saver !== null) whileSaving(() => saveLast(saver, last));
+    return { ...resultOf(last), lastSaveSeconds: saveSeconds - savedFor };
   } catch (error) {
     if (error instanceof AbandonedStep) readNumbers();
     progress.finish();

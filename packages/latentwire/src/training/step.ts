@@ -2,7 +2,7 @@
 import * as t from '@latentwire/torch';
 import { answerTermNames } from '../objective/index.js';
 import type { LatentWire } from '../wire/index.js';
-import { hasAnswers, type StepShape } from './micro-batch.js';
+import { hasAnswers, type MicroBatch, type StepShape } from './micro-batch.js';
 import { addMicroBatch } from './micro-batch-loss.js';
 import type { WireOptimizer } from './optimizer.js';
 import type { PreparedData } from './prepare.js';
@@ -36,6 +36,8 @@ export interface StepResult {
   readonly targetTokens: number;
   /** Tokens through encoder and readers, padding not counted. */
   readonly tokens: number;
+  /** 10¹² floating-point operations of the step, by `StepOptions.work`; 0 without it. */
+  readonly tflop: number;
   /** Sums over the processes that train together; null for one alone. */
   readonly agreed: StepNumbers | null;
 }
@@ -61,6 +63,8 @@ export interface StepOptions {
   readonly readOnce?: boolean;
   /** Supervised part [start, end) of a text that is repeated or continued; default: all of it. */
   readonly readingWindow?: StepShape['readingWindow'];
+  /** Floating-point operations of a micro-batch. */
+  readonly work?: (batch: MicroBatch) => number;
   /** Called before each micro-batch with the number of those left; what it throws ends the step without an update. */
   readonly onMicroBatch?: (left: number) => void;
   /** Called when all gradients are there, before anything that a checkpoint holds is changed. */
@@ -71,7 +75,7 @@ export interface SharedStep {
   readonly shard: Shard;
   readonly gradients: GradientSum;
   /** Asked when this process's own gradients are there. */
-  readonly numbers: () => Omit<StepNumbers, 'tokens'>;
+  readonly numbers: () => Omit<StepNumbers, 'tokens' | 'tflop'>;
 }
 
 /** A step that was issued; the device may still be at work on it. */
@@ -120,14 +124,16 @@ export function issueStep(
   return t.scope(() => {
     const sums = launcher === null ? zeroSums(wire.encoder.device) : launcher.begin();
     let tokens = 0;
+    let tflop = 0;
     for (const [index, batch] of batches.entries()) {
       options.onMicroBatch?.(batches.length - index);
       tokens += batch.tokens;
+      tflop += (options.work?.(batch) ?? 0) / 1e12;
       const run = (): void => addMicroBatch(wire, data, batch, sums);
       if (launcher === null) run();
       else launcher.run(batch.key, run);
     }
-    const summed = shared?.gradients.reduce(sums, { ...shared.numbers(), tokens });
+    const summed = shared?.gradients.reduce(sums, { ...shared.numbers(), tokens, tflop });
     const { weights } = stage;
     const params = wire.parameters();
     const norm = t.optim.clipGradNorm(params, options.maxGradNorm === 0 ? Infinity : options.maxGradNorm);
@@ -157,7 +163,8 @@ export function issueStep(
       summed?.settle();
       const values = numbers();
       const agreed = summed === undefined ? null : numbersFrom(values.slice(-summed.numbers.numel));
-      return { ...termsOf(values, weights), ...counts, tokens: agreed?.tokens ?? tokens, agreed };
+      const whole = agreed ?? { tokens, tflop };
+      return { ...termsOf(values, weights), ...counts, tokens: whole.tokens, tflop: whole.tflop, agreed };
     };
     return { ...counts, read };
   });

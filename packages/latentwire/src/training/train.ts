@@ -2,6 +2,7 @@
  * `latentwire train`: load, train, save, evaluate, report; and the evaluation alone of a run that exists. Every phase
  * may be stopped by a signal, and the next attempt goes on there.
  */
+import { existsSync } from 'node:fs';
 import * as t from '@latentwire/torch';
 import { type RunConfig, settingsHash } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
@@ -14,9 +15,11 @@ import {
   openRun,
   type Run,
   type RunMetrics,
+  readDiagnostics,
   readMetrics,
   runLocation,
   type SignalSource,
+  timeLedger,
 } from '../telemetry/index.js';
 import { evaluateConfigured, isBaselineRun } from './baseline-run.js';
 import {
@@ -133,6 +136,7 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
     const plain = chosen.record?.steps === 'plain';
     await team?.fromLead<MicroBatchChoice>('micro-batch', { size: chosen.size, plain });
     run.setRunning('train', resume?.opened.state.step ?? 0);
+    const loadSeconds = secondsSince(attempt.began);
     const gauge = chosen.record === null ? null : memoryGauge(session.device);
     gauge?.begin(true);
     const fault = io.saveFault ?? saveFaultsOf(process.env);
@@ -146,7 +150,7 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
       ...(fault && { fault }),
     });
     if (gauge !== null) recordTrainingPeak({ run, logger }, chosen, gauge.peak());
-    return { steps: loop.steps, metrics: await score(attempt, session, loop.steps, loop) };
+    return { steps: loop.steps, metrics: await score(attempt, session, loop.steps, loop, loadSeconds) };
   });
 }
 
@@ -168,6 +172,8 @@ interface Attempt {
   readonly interruption: Interruption;
   readonly team: Team | null;
   readonly shouldStop: () => boolean;
+  /** When it began, on the clock of `performance.now()`. */
+  readonly began: number;
   /** Loads the models, once. */
   open(): Promise<Session>;
 }
@@ -179,6 +185,7 @@ async function withRun(
 ): Promise<TrainReport | StoppedReport> {
   const { root, name } = runLocation(config.run.save_dir);
   const { mayChange = [], logger } = io;
+  const began = performance.now();
   const interruption = new Interruption(
     () => t.receivedSignal() ?? io.stopNotice?.(),
     config.checkpoint.grace,
@@ -202,7 +209,7 @@ async function withRun(
     });
     const { id, paths } = run;
     const attempt: Attempt = {
-      ...{ run, logger, interruption, team, shouldStop: () => interruption.requested() },
+      ...{ run, logger, interruption, team, began, shouldStop: () => interruption.requested() },
       async open() {
         if (config.system.deterministic) t.setDeterministic(true);
         session ??= await openSession(config, logger, () => interruption.check());
@@ -255,11 +262,13 @@ async function begin(
 }
 
 async function score(
-  { run, logger, interruption, shouldStop }: Attempt,
+  { run, logger, interruption, shouldStop, began }: Attempt,
   session: Session,
   step: number,
   loop: LoopResult | null,
+  loadSeconds: number = secondsSince(began),
 ): Promise<RunMetrics> {
+  const scoring = performance.now();
   interruption.check();
   run.setRunning('evaluate', step);
   const data = await prepare(session, 'dev', logger);
@@ -270,12 +279,19 @@ async function score(
   if (result.state === 'interrupted') throw new Interrupted(interruption.signal!);
   const { metrics } = result;
   const batch = batchSizeMetrics(session.config, run.paths);
+  const rows = existsSync(run.paths.diagnostics) ? readDiagnostics(run.paths.diagnostics) : [];
   const complete = {
     ...metrics,
     trainable_parameters: session.parameters,
     device: session.device,
     torch: t.torchVersion(),
     ...(batch && { batch }),
+    time_ledger: timeLedger(loop === null ? [] : rows, {
+      load: loadSeconds,
+      train: loop?.seconds ?? 0,
+      lastSave: loop?.lastSaveSeconds ?? 0,
+      evaluate: secondsSince(scoring),
+    }),
     ...(loop === null
       ? {}
       : {
@@ -290,6 +306,8 @@ async function score(
   run.writeMetrics(complete);
   return complete;
 }
+
+const secondsSince = (began: number): number => (performance.now() - began) / 1000;
 
 /** Records that a signal ended this attempt; what the next one goes on from is looked up on disk. */
 function stopped(run: Run, signal: string, { checkpoint }: RunConfig, logger: Logger): StoppedReport {

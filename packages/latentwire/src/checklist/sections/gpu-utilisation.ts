@@ -8,6 +8,7 @@ import {
   GpuMonitor,
   type GpuSummary,
   numberOf,
+  ownGpus,
   readDiagnostics,
   readMonitorRows,
   summariseGpus,
@@ -100,7 +101,10 @@ function utilisationOf(bench: Bench, stderr: string): UtilisationEvidence {
   const seconds = steps.map(({ seconds: each }) => numberOf(each) ?? 0).sort((a, b) => a - b);
   const samples = steps.reduce((sum, row) => sum + (row.samples ?? 0), 0);
   return {
-    gpus: ownGpus(summariseGpus(rows, trainingWindows(steps)), bench.settings.device),
+    gpus: ownGpus(summariseGpus(rows, trainingWindows(steps)), {
+      device: bench.settings.device,
+      visible: process.env.CUDA_VISIBLE_DEVICES,
+    }),
     fields: [...new Set(rows.flatMap((row) => Object.keys(row)))],
     steps: steps.length,
     step_seconds: seconds[seconds.length >> 1] ?? Number.NaN,
@@ -108,17 +112,6 @@ function utilisationOf(bench: Bench, stderr: string): UtilisationEvidence {
     data_wait: [...stderr.matchAll(/data wait (\d+%)/g)].at(-1)?.[1] ?? null,
     batch: JSON.parse(fs.readFileSync(path.join(paths.logs, 'batch_size.json'), 'utf8')) as BatchRecord,
   };
-}
-
-/** Figures come of every GPU of the machine; others may be at work for somebody else. */
-export function ownGpus(
-  gpus: readonly GpuSummary[],
-  device: string,
-  visible = process.env.CUDA_VISIBLE_DEVICES,
-): readonly GpuSummary[] {
-  const place = Number(device.split(':')[1] ?? 0);
-  const own = Number(visible?.split(',')[place] ?? place);
-  return Number.isInteger(own) ? gpus.filter(({ gpu }) => gpu === own) : gpus;
 }
 
 function busiest({ gpus }: UtilisationEvidence): GpuSummary | undefined {

@@ -5,6 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readJsonLines } from '../json-lines.js';
+import { ownGpus } from './own-gpus.js';
+import { peakTflops } from './peak.js';
 import { parseSample } from './sample.js';
 import { readMonitorRows, summariseGpus } from './summary.js';
 
@@ -94,6 +96,34 @@ describe('the GPU monitor', () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(rows()).toBe(settled);
   }
+});
+
+describe('the GPUs of a run', () => {
+  const gpus = [0, 1, 2].map((gpu) => ({ gpu }));
+  const own = (device: string, visible?: string, processes?: number) =>
+    ownGpus(gpus, { device, visible, ...(processes !== undefined && { processes }) }).map(({ gpu }) => gpu);
+
+  it('are those that it was given, not the busiest of the machine', () => {
+    expect(own('cuda', '')).toEqual([0]);
+    expect(own('cuda:1', '0,2')).toEqual([2]);
+    expect(own('auto', '1')).toEqual([1]);
+    expect(own('cuda', 'GPU-5f3a')).toEqual([0, 1, 2]);
+  });
+
+  it('are one for each of its processes', () => {
+    expect(own('auto', '1,2', 2)).toEqual([1, 2]);
+    expect(own('auto', undefined, 3)).toEqual([0, 1, 2]);
+  });
+
+  it('have the peak of their data sheet, and none where they differ or are not known', () => {
+    expect(peakTflops(['NVIDIA H100 80GB HBM3', 'NVIDIA H100 80GB HBM3'])).toBe(989);
+    expect(peakTflops(['NVIDIA H200'])).toBe(989);
+    expect(peakTflops(['NVIDIA H100 PCIe'])).toBe(756);
+    expect(peakTflops(['NVIDIA A100-SXM4-80GB'])).toBe(312);
+    expect(peakTflops(['NVIDIA H200', 'NVIDIA A100-SXM4-80GB'])).toBeUndefined();
+    expect(peakTflops(['NVIDIA GeForce GT 710'])).toBeUndefined();
+    expect(peakTflops([])).toBeUndefined();
+  });
 });
 
 describe('samples', () => {

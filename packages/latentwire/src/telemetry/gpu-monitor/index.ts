@@ -1,5 +1,7 @@
 /** Watching GPUs from a process of its own, and what was seen. */
 export { GpuMonitor, type GpuMonitorOptions } from './monitor.js';
+export { ownGpus, type Placement } from './own-gpus.js';
+export { peakTflops } from './peak.js';
 export { parseSample } from './sample.js';
 export {
   type GpuSummary,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Agreement } from './agreement.js';
 
-const numbers = (stop: number, clock: number) => ({ stop, clock, tokens: 0 });
+const numbers = (stop: number, clock: number) => ({ stop, clock, tokens: 0, tflop: 0 });
 
 describe('what the numbers of a step say', () => {
   it('counts from the next step on where numbers are read at once', () => {

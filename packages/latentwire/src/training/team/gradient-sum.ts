@@ -12,16 +12,18 @@ export interface StepNumbers {
   readonly stop: number;
   /** Tokens through encoder and readers. */
   readonly tokens: number;
+  /** 10¹² floating-point operations (`microBatchWork`). */
+  readonly tflop: number;
   /** Share of the time limit that is spent; rank 0 alone has the clock, the others add 0. */
   readonly clock: number;
 }
 
-const NUMBERS = ['stop', 'tokens', 'clock'] as const;
+const NUMBERS = ['stop', 'tokens', 'tflop', 'clock'] as const;
 
 /** @param values in the order of `SummedStep.numbers` */
 export function numbersFrom(values: readonly number[]): StepNumbers {
-  const [stop = 0, tokens = 0, clock = 0] = values;
-  return { stop, tokens, clock };
+  const [stop = 0, tokens = 0, tflop = 0, clock = 0] = values;
+  return { stop, tokens, tflop, clock };
 }
 
 /** Gradients begin at multiples of this many numbers, where kernels read best. */

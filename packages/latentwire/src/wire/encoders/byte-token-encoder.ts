@@ -64,6 +64,12 @@ export class ByteTokenEncoder extends TokenEncoder {
     return this.norm.forward(x);
   }
 
+  flop(lengths: ArrayLike<number>): number {
+    // Forward and both gradients of 12·D² numbers in a layer's matrices, and of attention over all pairs.
+    const ofText = (n: number): number => 3 * 2 * (12 * this.width ** 2 * n + 2 * this.width * n ** 2);
+    return this.layers.length * Array.from(lengths).reduce((sum, n) => sum + ofText(n), 0);
+  }
+
   override dispose(): void {
     super.dispose();
     this.#positions?.dispose();

@@ -6,9 +6,13 @@
 import * as t from '@latentwire/torch';
 import {
   type DecoderWeights,
+  decoderFlop,
+  FORWARD_ONLY,
+  FROZEN_WITH_GRADIENT,
   type LanguageModel,
   mapWeights,
   namedWeights,
+  TRAINED,
 } from '../../models/decoder/index.js';
 import { indexTensor } from '../compose.js';
 import { LoraLayers } from './lora.js';
@@ -63,6 +67,12 @@ export class LmTokenEncoder extends TokenEncoder {
   states(batch: EncoderBatch, real: t.Tensor | null): t.Tensor {
     if (this.options.train === 'nothing') return t.noGrad(() => this.#states(batch, real));
     return this.#states(batch, real);
+  }
+
+  flop(lengths: ArrayLike<number>): number {
+    const { train, causal } = this.options;
+    const frozen = train === 'nothing' ? FORWARD_ONLY : FROZEN_WITH_GRADIENT;
+    return decoderFlop(this.#model.config, { lengths, causal }, train === 'full' ? TRAINED : frozen);
   }
 
   override dispose(): void {

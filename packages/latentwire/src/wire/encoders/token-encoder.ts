@@ -48,4 +48,7 @@ export abstract class TokenEncoder extends t.nn.Module {
    * @param real `realTokens(batch)`
    */
   abstract states(batch: EncoderBatch, real: t.Tensor | null): t.Tensor;
+
+  /** Floating-point operations of the states of texts of these lengths, with the gradients that training takes of them. */
+  abstract flop(lengths: ArrayLike<number>): number;
 }
