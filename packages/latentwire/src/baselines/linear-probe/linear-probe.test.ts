@@ -5,6 +5,7 @@ import { loadFacts } from '../../data/facts/index.js';
 import type { Example } from '../../data/index.js';
 import type { Reader } from '../../wire/index.js';
 import { tinyLlamaReader } from '../tiny-llama.fixture.js';
+import { crossValidated } from './cross-validation.js';
 import { promptFeatures } from './features.js';
 import { stratifiedFolds } from './folds.js';
 import { linearProbe, macroF1, type ProbeOptions } from './linear-probe.js';
@@ -47,7 +48,7 @@ describe('linearProbe', () => {
       answers: [stream.uniformAt(i) < 0.5 ? 'cat' : 'dog'],
     }));
     const chance = await linearProbe(reader, random, options);
-    // 80 coin flips: 0.5 ± 4 standard deviations. A scaler or fit that saw the test fold would be far above.
+    // 80 coin flips: 0.5 ± 4 standard deviations. A fit that saw the test fold would be far above.
     expect(Math.abs(chance.accuracy - 0.5)).toBeLessThan(0.23);
   });
 
@@ -100,6 +101,30 @@ describe('promptFeatures', () => {
       const states = reader.model.allHidden(reader.model.embed(ids))[1]!;
       expect(features.toFloat32Array()).toEqual(t.select(t.select(states, 0, 0), 0, 3).toFloat32Array());
     });
+  });
+});
+
+describe('crossValidated', () => {
+  it('scales by the training folds alone: an outlier changes nothing for its fold-mates, and all for the others', () => {
+    const n = 40;
+    const labels = Int32Array.from({ length: n }, (_, i) => i % 2);
+    const fold = Int32Array.from({ length: n }, (_, i) => i % 4);
+    const noise = root.stream('features');
+    const predicted = (outlier: number): number[] =>
+      t.scope(() => {
+        // One number that is about 0.01 for one class and −0.01 for the other.
+        const x = Float64Array.from(labels, (label, i) => 0.02 * label - 0.01 + 0.001 * noise.uniformAt(i));
+        if (outlier >= 0) x[outlier] = 1e6;
+        const features = t.fromTypedArray(x, [n, 1]);
+        return [...crossValidated(features, labels, fold, { folds: 4, classes: 2, c: 1 })];
+      });
+    const rightIn = (result: readonly number[], wanted: (fold: number) => boolean): number =>
+      result.filter((label, i) => i !== 7 && wanted(fold[i]!) && label === labels[i]).length;
+    const clean = predicted(-1);
+    expect(clean).toEqual([...labels]);
+    const disturbed = predicted(7);
+    expect(rightIn(disturbed, (f) => f === fold[7])).toBe(9);
+    expect(rightIn(disturbed, (f) => f !== fold[7])).toBeLessThan(25);
   });
 });
 

@@ -10,9 +10,9 @@ import * as t from '@latentwire/torch';
 import type { Example } from '../../data/index.js';
 import { LatentWireError } from '../../errors.js';
 import { answerTokens, fullPromptTokens, type Reader } from '../../wire/index.js';
+import { crossValidated } from './cross-validation.js';
 import { type FeatureOptions, promptFeatures } from './features.js';
 import { stratifiedFolds } from './folds.js';
-import { fitLogistic, predictLogistic } from './logistic-regression.js';
 
 export interface ProbeOptions {
   /** Layer, see `promptFeatures`; null: two thirds up. */
@@ -72,13 +72,7 @@ export async function linearProbe(
   const prompts = await fullPromptTokens(reader, examples);
   const predicted = t.scope(() => {
     const features = promptFeatures(reader.model, prompts, { ...options, layer });
-    const result = new Int32Array(examples.length);
-    for (let k = 0; k < folds; k++) {
-      const test = indices(fold, (f) => f === k);
-      const train = indices(fold, (f, i) => f !== k && labels[i]! >= 0);
-      if (test.length > 0) predictFold(features, labels, train, test, classes.length, c, result);
-    }
-    return result;
+    return crossValidated(features, labels, fold, { folds, classes: classes.length, c });
   });
   const predictions = Array.from(predicted, (label) => classes[label]!);
   const right = predictions.map((prediction, i) => prediction === golds[i]);
@@ -92,40 +86,6 @@ export async function linearProbe(
     coverage: mean(Array.from(labels, (label) => label >= 0)),
     layer,
   };
-}
-
-function predictFold(
-  features: t.Tensor,
-  labels: Int32Array,
-  train: Int32Array,
-  test: Int32Array,
-  classes: number,
-  c: number,
-  result: Int32Array,
-): void {
-  t.scope(() => {
-    const rows = (places: Int32Array): t.Tensor =>
-      t.indexSelect(
-        features,
-        0,
-        t.fromTypedArray(places, [places.length], { device: features.device }).to({ dtype: 'int64' }),
-      );
-    const known = rows(train);
-    const centre = t.mean(known, [0]);
-    const spread = t.std(known, [0], 0);
-    // A number that never varies says nothing: it is only centred.
-    const scale = t.where(t.gt(spread, 0), spread, t.onesLike(spread));
-    const standardised = (x: t.Tensor): t.Tensor => t.div(t.sub(x, centre), scale);
-    const model = fitLogistic(
-      standardised(known),
-      Array.from(train, (i) => labels[i]!),
-      classes,
-      { c },
-    );
-    predictLogistic(model, standardised(rows(test))).forEach((label, k) => {
-      result[test[k]!] = label;
-    });
-  });
 }
 
 /** Unweighted mean over the classes that occur or are predicted; 0 where a class is never right. */
@@ -173,10 +133,6 @@ function checkedLayer(asked: number | null, layers: number): number {
     code: 'input',
     hint: 'layer 0 is the embedding',
   });
-}
-
-function indices(values: Int32Array, wanted: (value: number, index: number) => boolean): Int32Array {
-  return Int32Array.from([...values.keys()].filter((i) => wanted(values[i]!, i)));
 }
 
 function mean(values: readonly (number | boolean)[]): number {
