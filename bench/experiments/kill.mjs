@@ -68,7 +68,7 @@ async function disturbed(directory) {
   return killed;
 }
 
-const TIMES = /second|time|_ms|per_s|^attempt$/;
+const TIMES = /second|time|_ms|per_s|^attempt$|^mfu$/;
 /** @param {any} value @returns {any} */
 const withoutTimes = (value) => {
   if (Array.isArray(value)) return value.map(withoutTimes);

@@ -73,7 +73,9 @@ describe.skipIf(!slurm.available)('a training under a real Slurm', () => {
     await until('its end', async () => jobPhase((await readJob(runner, id)).state) === 'ended', 180_000);
 
     expect(await readJob(runner, id)).toMatchObject({ state: 'COMPLETED', restarts: 3 });
-    expect(readStatus(path.join(directory, 'status.json'))).toMatchObject({ state: 'completed', attempt: 4 });
+    expect(readStatus(path.join(directory, 'status.json'))).toMatchObject({
+      ...{ state: 'completed', attempt: 4, slurm: { job: id, restarts: 3 } },
+    });
     const decisions = attempts().filter(({ event }) => event === 'decision');
     expect(decisions.map(({ cause }) => cause)).toEqual(
       expect.arrayContaining(['preemption', 'requeued', 'finished']),

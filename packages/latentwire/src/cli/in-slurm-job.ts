@@ -27,7 +27,7 @@ export interface WorkResult {
 /** Outside Slurm just the work. Inside a job that is to be requeued it does not return. */
 export async function inSlurmJob({ directories, record, logger, work }: JobWork): Promise<CommandResult> {
   if (process.env.SLURM_JOB_ID === undefined) return heedingSignals(work);
-  const { isJobTask, recordTimeLimit, superviseWork, workProgress } = await import(
+  const { isJobTask, recordDecision, superviseWork, workProgress } = await import(
     '../experiments/slurm/index.js'
   );
   if (!isJobTask()) return heedingSignals(work);
@@ -36,7 +36,7 @@ export async function inSlurmJob({ directories, record, logger, work }: JobWork)
     progress: () => workProgress(directories),
     wasStopped: ({ stopped }) => stopped,
     onDecision: (decision) => {
-      for (const directory of directories) recordTimeLimit(directory, decision);
+      for (const directory of directories) recordDecision(directory, decision);
     },
   });
   const result = done?.result ?? { json: { state: 'failed' }, text: 'failed; the job is in the queue again' };

@@ -82,6 +82,25 @@ describe('run directory', () => {
     });
   });
 
+  it('says in its status which start of which Slurm job works on it', async () => {
+    const before = { ...process.env };
+    Object.assign(process.env, { SLURM_JOB_ID: '78', SLURM_ARRAY_JOB_ID: '77', SLURM_ARRAY_TASK_ID: '3' });
+    process.env.SLURM_RESTART_COUNT = '2';
+    try {
+      const run = await open('in-slurm');
+      expect(readStatus(run.paths.status)).toMatchObject({
+        state: 'running',
+        slurm: { job: '77_3', restarts: 2 },
+      });
+      run.close();
+    } finally {
+      process.env = before;
+    }
+    const run = await open('in-slurm');
+    expect(readStatus(run.paths.status)).not.toHaveProperty('slurm');
+    run.close();
+  });
+
   it('refuses to continue with other settings and names them; operational ones may change', async () => {
     (await open('settings')).close();
     const other = changed({ optimizer: { lr: 0.25 }, run: { save_dir: 'elsewhere', debug: true } });

@@ -136,7 +136,10 @@ export class Run {
   setStatus(update: StatusUpdate): void {
     this.confirmLock();
     const updated_at = this.#clock.now().toISOString();
-    writeStatus(this.paths.status, { ...update, run: this.id, attempt: this.attempt, updated_at }, this.#fs);
+    const { slurm_job: job, slurm_restarts: restarts } = this.#lock.owner;
+    const known = { run: this.id, attempt: this.attempt, updated_at };
+    const slurm = job === null ? {} : { slurm: { job, restarts } };
+    writeStatus(this.paths.status, { ...update, ...known, ...slurm }, this.#fs);
   }
 
   /** The `running` status of this process in `phase` after `step` steps. */

@@ -20,6 +20,15 @@ const common = {
   attempt: z.int().min(0),
   /** ISO 8601, UTC. */
   updated_at: z.string(),
+  /** Inside a Slurm job: the job of this attempt, how often Slurm had started it again, and why the attempt ended. */
+  slurm: z
+    .object({
+      job: z.string(),
+      restarts: z.int().min(0),
+      cause: z.string().optional(),
+      why: z.string().optional(),
+    })
+    .optional(),
 };
 /** Last finished optimiser step. */
 const step = z.int().min(0);
@@ -52,7 +61,7 @@ const runStatusSchema = z.discriminatedUnion('state', [
 export type RunStatus = z.infer<typeof runStatusSchema>;
 export type RunState = RunStatus['state'];
 
-type Common = 'run' | 'attempt' | 'updated_at';
+type Common = 'run' | 'attempt' | 'updated_at' | 'slurm';
 type WithoutCommon<T> = T extends unknown ? Omit<T, Common> : never;
 /** A status without what the run directory fills in. */
 export type StatusUpdate = WithoutCommon<RunStatus>;

@@ -11,7 +11,7 @@ import { type CellCommand, gpuClaimsFolder, LocalExecutor } from '../execution/l
 import { runCells } from '../execution/run-plan.js';
 import { listenForStop } from '../execution/stop-requests.js';
 import type { Cell, Plan } from '../plan/expand.js';
-import { recordTimeLimit, superviseWork, workProgress } from '../slurm/supervise-work.js';
+import { recordDecision, superviseWork, workProgress } from '../slurm/supervise-work.js';
 import type { CellState } from '../state/cell-state.js';
 import { Claims } from '../state/claims.js';
 import { cellFiles, claimsFolder } from '../state/experiment-folder.js';
@@ -77,7 +77,7 @@ async function lead(content: ArrayCells, cell: Cell, options: CellTaskOptions): 
     progress: () => workProgress([run]),
     work: (stopNotice) => carryOut(content, cell, options, () => stopNotice() !== undefined),
     wasStopped: ({ kind }) => kind === 'preempted' || kind === 'queued',
-    onDecision: (decision) => recordTimeLimit(run, decision),
+    onDecision: (decision) => recordDecision(run, decision),
   });
   const state = result?.kind ?? 'preempted';
   const ended = ending === undefined || ending.decision.action === 'exit-finished';

@@ -13,7 +13,7 @@ export {
 export { openSlurmQueue, type SlurmQueue } from './queue.js';
 export {
   isJobTask,
-  recordTimeLimit,
+  recordDecision,
   type SupervisedWork,
   superviseWork,
   workProgress,

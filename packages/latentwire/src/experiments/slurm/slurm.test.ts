@@ -1,16 +1,17 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { SlurmRunner } from '@latentwire/slurm';
+import type { Decision, SlurmRunner } from '@latentwire/slurm';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../test/support/temporary-folder.js';
-import { readJsonLines, silentLogger } from '../../telemetry/index.js';
+import { readJsonLines, readStatus, silentLogger } from '../../telemetry/index.js';
 import {
   joinSlurmJob,
   openSlurmQueue,
   profileNames,
   readJobFile,
   readProfile,
+  recordDecision,
   renderScript,
   type WorkEnd,
 } from './index.js';
@@ -132,6 +133,51 @@ describe('a run in a job', () => {
       decision: { why: 'the same crash twice in a row' },
     });
     expect(second.requeued).toBe(0);
+  });
+
+  it('has the cause in its status, unless somebody else works on it by now', () => {
+    const directory = within('told');
+    const status = path.join(directory, 'status.json');
+    const write = (restarts: number, state: object) =>
+      writeFileSync(
+        status,
+        JSON.stringify({
+          ...{ run: 'told', attempt: 3, updated_at: '2026-01-05T10:00:00.000Z', step: 40, checkpoint: 'c' },
+          ...{ slurm: { job: '7', restarts }, ...state },
+        }),
+      );
+    mkdirSync(directory, { recursive: true });
+    const preempted = { state: 'preempted', signal: 'SIGTERM' };
+    const env = { SLURM_JOB_ID: '7', SLURM_RESTART_COUNT: '2' };
+    const told = (decision: Partial<Decision>) => {
+      recordDecision(directory, { action: 'requeue-self', cause: 'signal', why: 'w', ...decision }, env);
+      return readStatus(status);
+    };
+    write(2, preempted);
+    expect(
+      told({ action: 'wait-for-requeue', cause: 'preemption', why: 'preempted: Slurm requeues' }),
+    ).toMatchObject({
+      ...{ ...preempted, attempt: 3, step: 40 },
+      slurm: { job: '7', restarts: 2, cause: 'preemption', why: 'preempted: Slurm requeues' },
+    });
+    write(2, preempted);
+    const timeout = told({ cause: 'time-limit' })!;
+    expect(timeout).toMatchObject({
+      state: 'timeout',
+      step: 40,
+      slurm: { restarts: 2, cause: 'time-limit' },
+    });
+    expect(timeout).not.toHaveProperty('signal');
+    for (const [restarts, state, cause] of [
+      [3, preempted, 'signal'],
+      [2, { state: 'completed' }, 'signal'],
+      [2, preempted, 'requeued'],
+    ] as const) {
+      write(restarts, state);
+      const before = readFileSync(status, 'utf8');
+      told({ cause });
+      expect(readFileSync(status, 'utf8')).toBe(before);
+    }
   });
 
   it('ends when it is finished', async () => {

@@ -74,24 +74,30 @@ export function workProgress(directories: readonly string[]): number {
 }
 
 /**
- * Says `timeout` in status.json of a stopped run when Slurm says that it was the time limit: a signal alone does not
- * tell. Only before the job is requeued, while the run directory is nobody else's.
+ * Says in status.json of a run that ended why it did, as Slurm tells it; and `timeout` when it was the time limit, which a
+ * signal alone does not tell. Only while the run directory is nobody else's.
  */
-export function recordTimeLimit(directory: string, { action, cause }: Decision): void {
-  if (cause !== 'time-limit' || action === 'wait-for-requeue') return;
+export function recordDecision(
+  directory: string,
+  { action, cause, why }: Decision,
+  env: NodeJS.ProcessEnv = process.env,
+): void {
+  if (cause === 'requeued' || cause === 'finished') return;
   const file = path.join(directory, 'status.json');
   const status = readStatus(file);
-  if (status?.state !== 'preempted') return;
-  const { run, attempt, step, checkpoint } = status;
-  writeStatus(file, {
-    state: 'timeout',
-    run,
-    attempt,
-    updated_at: new Date().toISOString(),
-    step,
-    checkpoint,
-  });
+  if (status === undefined || !ENDED.has(status.state)) return;
+  const restarts = Number(env.SLURM_RESTART_COUNT ?? 0);
+  if (status.slurm !== undefined && status.slurm.restarts !== restarts) return;
+  const job = status.slurm?.job ?? env.SLURM_JOB_ID ?? '';
+  const ended = { ...status, updated_at: new Date().toISOString(), slurm: { job, restarts, cause, why } };
+  const timeout = cause === 'time-limit' && action !== 'wait-for-requeue' && ended.state === 'preempted';
+  if (timeout) {
+    const { signal: _, ...rest } = ended;
+    writeStatus(file, { ...rest, state: 'timeout' });
+  } else writeStatus(file, ended);
 }
+
+const ENDED: ReadonlySet<string> = new Set(['preempted', 'timeout', 'oom', 'failed']);
 
 /** Errors of input, files and settings come again; what the machine, the network or libtorch did may not. */
 function failureOf(error: unknown, progress: number): WorkEnd {
