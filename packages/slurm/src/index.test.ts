@@ -22,6 +22,8 @@ it('keeps its public names', () => {
       "jobPhase",
       "literalPath",
       "newSubmission",
+      "parseArray",
+      "parseDependencies",
       "parseDuration",
       "parseIndices",
       "parseJobState",

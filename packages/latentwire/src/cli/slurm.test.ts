@@ -62,6 +62,12 @@ describe('latentwire slurm', () => {
     expect(stdout).toContain(`echo 'it'\\''s' '$HOME'\n`);
   });
 
+  it('renders arrays and dependencies, with the limit of the profile', async () => {
+    const job = ['render', '--profile', 'local-test', '--dependency', 'afterok:12:13_1,afterany:7'];
+    const { stdout } = await latentwire(...job, '--array', '0-5,8', '--', 'x');
+    expect(stdout).toContain('#SBATCH --array=0-5,8%2\n#SBATCH --dependency=afterok:12:13_1,afterany:7\n');
+  });
+
   it('submits, and says how to go on', async () => {
     const { code, stdout } = await latentwire(
       'submit',
@@ -122,6 +128,14 @@ describe('latentwire slurm', () => {
     [['rendr'], 'did you mean render?'],
     [['submit'], 'expected a job file, or --profile NAME -- PROGRAM ARGUMENTS'],
     [['render', '--profile', 'marlow', '--', 'x'], 'did you mean marlowe?'],
+    [
+      ['render', '--array', '0-1;id', '--profile', 'local-test', '--', 'x'],
+      '--array: expected indices such as',
+    ],
+    [
+      ['render', '--dependency', 'ok:1', '--profile', 'local-test', '--', 'x'],
+      '--dependency: expected a condition',
+    ],
     [['cancel'], 'expected job ids to cancel'],
     [['cancel', '--', '--all'], 'expected a job id such as 12 or 12_3, got "--all"'],
     [['render', '--profile', 'local-test', '--name', 'a\nb', '--', 'x'], '--job-name: expected one line'],

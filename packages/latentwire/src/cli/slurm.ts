@@ -11,6 +11,8 @@ interface SlurmOptions {
   readonly profile?: string;
   readonly name?: string;
   readonly output?: string;
+  readonly array?: string;
+  readonly dependency?: string;
   readonly testOnly?: boolean;
   readonly user?: string;
   readonly lines: number;
@@ -47,6 +49,8 @@ export const slurm: CliCommand = {
       .option('--profile <name>', 'cluster profile, by name or file: slurm/profiles/NAME.yaml')
       .option('--name <name>', 'name of the job')
       .option('--output <file>', "file of the job's output, with Slurm's patterns (%j, %x, %A, %a)")
+      .option('--array <indices>', 'render, submit: an array of tasks, such as 0-11%4 for four at once')
+      .option('--dependency <conditions>', 'render, submit: start after other jobs, such as afterok:12:13_1')
       .option(
         '--experiment-dir <folder>',
         'cancel: folder of the run directories, in place of the one in the plan',
@@ -190,12 +194,16 @@ async function queueOf(call: CommandCall): Promise<SlurmQueue> {
 
 /** From a job file, or from --profile and a command. */
 async function jobOf({ options }: CommandCall, words: readonly string[]): Promise<JobSpec> {
-  const { jobFromProfile, readJobFile, readProfile, withSlurmErrors } = await import(
-    '../experiments/slurm/index.js'
-  );
-  const { profile, name, output } = options as unknown as SlurmOptions;
-  const changes = { ...(name !== undefined && { name }), ...(output !== undefined && { output }) };
+  const { jobFromProfile, parseArray, parseDependencies, readJobFile, readProfile, withSlurmErrors } =
+    await import('../experiments/slurm/index.js');
+  const { profile, name, output, array, dependency } = options as unknown as SlurmOptions;
   return withSlurmErrors(() => {
+    const changes = {
+      ...(name !== undefined && { name }),
+      ...(output !== undefined && { output }),
+      ...(array !== undefined && { array: parseArray(array, '--array') }),
+      ...(dependency !== undefined && { dependencies: parseDependencies(dependency, '--dependency') }),
+    };
     const [first] = words;
     if (first === undefined) {
       throw new LatentWireError('expected a job file, or --profile NAME -- PROGRAM ARGUMENTS', {

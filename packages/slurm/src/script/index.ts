@@ -9,4 +9,5 @@ export type {
   SignalRequest,
 } from './job-spec.js';
 export { tasksPerNode } from './job-spec.js';
+export { parseArray, parseDependencies } from './parse-request.js';
 export { REQUEUE_EXIT_CODE, renderScript } from './render.js';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseIndices } from '../queue/index.js';
-import { arrayValue, type JobSpec, renderScript, timeLimit } from './index.js';
+import { arrayValue, type JobSpec, parseArray, parseDependencies, renderScript, timeLimit } from './index.js';
 
 const base: JobSpec = { name: 'job', requeue: true, command: ['true'] };
 
@@ -70,6 +70,28 @@ describe('renderScript', () => {
 describe('timeLimit and arrayValue', () => {
   it('round up to whole minutes', () => {
     expect([43_200, 61, 90_000].map(timeLimit)).toEqual(['12:00:00', '00:02:00', '1-01:00:00']);
+  });
+
+  it('are read as they are written (property)', () => {
+    const indices = fc.uniqueArray(fc.nat(500), { minLength: 1 });
+    const atOnce = fc.option(fc.integer({ min: 1, max: 99 }), { nil: undefined });
+    fc.assert(
+      fc.property(indices, atOnce, (list, limit) => {
+        const { indices: read, ...rest } = parseArray(arrayValue(list, limit), 'array');
+        expect(read).toEqual([...list].sort((a, b) => a - b));
+        expect(rest).toEqual(limit === undefined ? {} : { atOnce: limit });
+      }),
+    );
+    for (const text of ['', '%2', '1-', 'a', '0-1%', '0-1%x', '0-999999999', '3-1', '$(id)']) {
+      expect(() => parseArray(text, 'array')).toThrow('array: expected indices');
+    }
+    expect(parseDependencies('afterok:12:13_1,afterany:7', 'd')).toEqual([
+      { kind: 'afterok', jobs: ['12', '13_1'] },
+      { kind: 'afterany', jobs: ['7'] },
+    ]);
+    for (const text of ['', 'afterok', 'ok:1', '12']) {
+      expect(() => parseDependencies(text, 'd')).toThrow('d: expected a condition');
+    }
   });
 
   it('name every index once', () => {

@@ -1,6 +1,13 @@
 /** What joins the product and Slurm: profiles and job files, the queue for commands, and the end of a run in a job. */
 export type { ClusterProfile, Decision, Ending, JobContext, JobRecord, JobSpec } from '@latentwire/slurm';
-export { jobFromProfile, jobPhase, renderScript, whyStuck } from '@latentwire/slurm';
+export {
+  jobFromProfile,
+  jobPhase,
+  parseArray,
+  parseDependencies,
+  renderScript,
+  whyStuck,
+} from '@latentwire/slurm';
 export { withSlurmErrors } from './failure.js';
 export { profileNames, readJobFile, readProfile } from './job-file.js';
 export {

@@ -5,6 +5,8 @@
  *   profile: marlowe
  *   name: main_experiment
  *   command: [node, packages/latentwire/bin/latentwire.js, run, experiments/main.yaml]
+ *   array: 0-11%4               # optional, as sbatch writes it
+ *   dependency: afterok:12:13   # optional
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -13,6 +15,8 @@ import {
   type ClusterProfile,
   type JobSpec,
   jobFromProfile,
+  parseArray,
+  parseDependencies,
   parseProfile,
   profileFields,
 } from '@latentwire/slurm';
@@ -61,7 +65,7 @@ export function readJobFile(file: string): JobSpec {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw wrong(file, 'a mapping with profile, name and command', content);
   }
-  const { profile, name, command, ...changes } = content as Record<string, unknown>;
+  const { profile, name, command, array, dependency, ...changes } = content as Record<string, unknown>;
   if (typeof profile !== 'string') throw wrong(`${file}: profile`, 'the name of a cluster profile', profile);
   if (typeof name !== 'string') throw wrong(`${file}: name`, 'the name of the job', name);
   if (!Array.isArray(command) || !command.every((word) => typeof word === 'string')) {
@@ -69,7 +73,7 @@ export function readJobFile(file: string): JobSpec {
   }
   const unknown = Object.keys(changes).find((key) => !(profileFields as string[]).includes(key));
   if (unknown !== undefined) {
-    const near = nearestName(unknown, profileFields);
+    const near = nearestName(unknown, [...profileFields, 'array', 'dependency']);
     throw new LatentWireError(`${file}: unknown field ${JSON.stringify(unknown)}`, {
       code: 'input',
       ...(near !== undefined && { hint: `did you mean ${near}?` }),
@@ -77,7 +81,14 @@ export function readJobFile(file: string): JobSpec {
   }
   const cluster = readProfile(profile);
   const changed = parseProfile({ ...cluster, ...changes, name: cluster.name }, file);
-  return jobFromProfile(changed, { name, command });
+  return jobFromProfile(changed, {
+    ...{ name, command },
+    // A single index is a number in YAML.
+    ...(array !== undefined && { array: parseArray(String(array), `${file}: array`) }),
+    ...(dependency !== undefined && {
+      dependencies: parseDependencies(String(dependency), `${file}: dependency`),
+    }),
+  });
 }
 
 /** @throws LatentWireError `input` naming file, line and column */

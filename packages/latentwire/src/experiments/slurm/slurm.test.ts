@@ -62,6 +62,11 @@ describe('profiles and job files', () => {
       file('job.yaml', 'profile: marlowe\nname: j\ngpus_per_node: 1\ncommand: [a, "b c"]\n'),
     );
     expect(job).toMatchObject({ name: 'j', gpusPerNode: 1, memory: '256GB', command: ['a', 'b c'] });
+    const text = 'profile: local-test\nname: j\ncommand: [a]\narray: 0-3%2\ndependency: afterok:12\n';
+    expect(readJobFile(file('array.yaml', text))).toMatchObject({
+      array: { indices: [0, 1, 2, 3], atOnce: 2 },
+      dependencies: [{ kind: 'afterok', jobs: ['12'] }],
+    });
   });
 
   it.each([
@@ -70,6 +75,7 @@ describe('profiles and job files', () => {
     ['- a\n', 'expected a mapping with profile, name and command'],
     ['profile: marlowe\nname: j\ncommand: [a]\nmem: 4\n', 'unknown field "mem"'],
     ['profile: marlowe\nname: j\ncommand: [a]\nnodes: two\n', 'nodes: expected a whole number, got "two"'],
+    ['profile: marlowe\nname: j\ncommand: [a]\narray: all\n', 'broken.yaml: array: expected indices'],
     ['profile: [\n', 'broken.yaml:2:1:'],
   ])('refuse %j', (text, message) => {
     expect(() => readJobFile(file('broken.yaml', text))).toThrow(message);
