@@ -46,6 +46,11 @@ export class PromptFormat {
     return this.options.stopIds;
   }
 
+  /** Whether a question is put with the chat template of the model. */
+  get isChat(): boolean {
+    return this.options.renderChat !== null;
+  }
+
   get bosId(): number | null {
     return this.options.bosId;
   }

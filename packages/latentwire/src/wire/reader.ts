@@ -27,7 +27,7 @@ export async function tailTokens(
   reader: PromptReader,
   questions: readonly (string | null)[],
 ): Promise<Int32Array[]> {
-  return encode(
+  return encodeWithin(
     reader,
     questions.map((q) => reader.format.promptText(q).tail),
   );
@@ -38,7 +38,7 @@ export async function contextTokens(
   reader: PromptReader,
   contexts: readonly string[],
 ): Promise<Int32Array[]> {
-  return encode(
+  return encodeWithin(
     reader,
     contexts.map((context) => reader.format.contextText(context)),
   );
@@ -63,16 +63,15 @@ export async function answerTokens(
   maxTokens: number,
 ): Promise<Int32Array[]> {
   const stop = reader.format.stopIds[0]!;
-  const ids = await encode(
-    reader,
-    answers.map((answer) => reader.format.answerText(answer)),
-  );
+  const texts = answers.map((answer) => reader.format.answerText(answer));
+  // Behind a plain prompt the space is part of the text; behind a chat template it is what the tokenizer makes of it.
+  const ids = await (reader.format.isChat ? encode(reader, texts) : encodeWithin(reader, texts));
   return ids.map((answer) => Int32Array.from([...answer.subarray(0, maxTokens), stop]));
 }
 
 /** Tokens between the latents and a context that is to be repeated. */
 export async function repeatTokens(reader: PromptReader): Promise<Int32Array> {
-  return (await encode(reader, [reader.format.repeatText().tail]))[0]!;
+  return (await encodeWithin(reader, [reader.format.repeatText().tail]))[0]!;
 }
 
 /** A row with latents in the context's place. */
@@ -83,6 +82,33 @@ export function latentRow(head: Int32Array, tail: Int32Array): Segment[] {
 function encode(reader: PromptReader, texts: readonly string[]): Promise<Int32Array[]> {
   // Special tokens of chat templates stand in the text; none are added around it.
   return reader.tokenizer.encodeBatch(texts, { addSpecialTokens: false });
+}
+
+// A character that no dataset contains and that no token shares with another one.
+const MARK = '\uE000';
+const marks = new WeakMap<Tokenizer, Promise<number | null>>();
+
+/**
+ * Texts that stand in the middle of a prompt. SentencePiece tokenizers (Mistral) put a space before every text they are
+ * given, which only the first one of a prompt has.
+ */
+async function encodeWithin(reader: PromptReader, texts: readonly string[]): Promise<Int32Array[]> {
+  const { tokenizer } = reader;
+  const known = marks.get(tokenizer) ?? markLength(reader);
+  marks.set(tokenizer, known);
+  const skipped = await known;
+  if (skipped === null) return encode(reader, texts);
+  const marked = await encode(
+    reader,
+    texts.map((text) => MARK + text),
+  );
+  return marked.map((ids) => ids.subarray(skipped));
+}
+
+/** Tokens of the mark before a text; null: the tokenizer takes a text as it is, and needs no mark. */
+async function markLength(reader: PromptReader): Promise<number | null> {
+  const [alone, mark, marked] = await encode(reader, ['x', MARK, `${MARK}x`]);
+  return alone!.join() === marked!.subarray(mark!.length).join() ? null : mark!.length;
 }
 
 function withBos(reader: PromptReader, ids: Int32Array): Int32Array {
