@@ -101,6 +101,16 @@ describe('a launched step', () => {
     },
   );
 
+  it('is padded for recordings only where there are any', () => {
+    const { wire } = tinySession(7, 4);
+    using recorded = new StepLauncher(wire, { mode: 'rehearse' });
+    using plain = new StepLauncher(wire, { mode: 'rehearse', records: 'never' });
+    for (const size of ['texts', 'positions', 'targets'] as const) {
+      expect(plain.multiples[size]).toBeLessThan(recorded.multiples[size]!);
+    }
+    wire.dispose();
+  });
+
   it('is recorded only where the device was not behind the host when it was issued plainly', () => {
     const { wire } = tinySession(7, 4);
     // Issuing takes 30 ms; what the device then has left to do is up to the key.

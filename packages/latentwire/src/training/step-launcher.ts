@@ -20,6 +20,8 @@ export function zeroSums(device: t.Device): TermSums {
 
 /** Padding costs computing, every shape costs a recording. */
 const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128, rows: 16 };
+/** Where nothing is recorded: what matrix units like, and no padding beyond. */
+const FINE_MULTIPLES: ShapeMultiples = { texts: 8, positions: 8, targets: 8 };
 /** A recording costs several steps, and many shapes come only a few times. */
 const PLAIN_RUNS = 3;
 /**
@@ -110,7 +112,7 @@ export class StepLauncher implements Disposable {
     });
     this.#probing = records !== 'at once' && this.#plainRuns > 1;
     this.#clock = options.clock ?? { now: () => performance.now(), wait: () => t.synchronize(device) };
-    this.multiples = options.multiples ?? MULTIPLES;
+    this.multiples = options.multiples ?? (records === 'never' ? FINE_MULTIPLES : MULTIPLES);
     this.#owned = options.gather === undefined;
     if (options.gather === undefined) {
       this.#sums = zeroSums(wire.encoder.device);
