@@ -42,11 +42,12 @@ export class LatentWireError extends Error {
   }
 }
 
-/** The allowed name closest to `name` by edit distance, or undefined when none is near (for typo hints). */
+/** The other allowed name closest to `name` by edit distance, or undefined when none is near (for typo hints). */
 export function nearestName(name: string, allowed: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of allowed) {
+    if (candidate === name) continue;
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {
       bestDistance = distance;

@@ -7,7 +7,7 @@ import type { RunConfig } from './schema.js';
 
 /** @throws LatentWireError `input` on the first conflict. */
 export function checkConfig(config: RunConfig): void {
-  const { model, data, encoder, wire, training, system } = config;
+  const { model, data, encoder, wire, training, evaluation, system } = config;
   if (model.ids.length === 0) {
     throw invalid(
       'expected at least one frozen model, got none',
@@ -40,9 +40,8 @@ export function checkConfig(config: RunConfig): void {
       'raise --latent-len, or lower --latent-private-len',
     );
   }
-  if (wire.bits > 8 && wire.bits !== 16 && wire.bits !== 32) {
-    throw invalid(`expected wire bits of 1 to 8, 16 or 32, got ${wire.bits}`, 'for example --wire-bits 4');
-  }
+  requireBits(wire.bits, 'wire bits', '--wire-bits');
+  if (evaluation.bits !== null) requireBits(evaluation.bits, 'bits of the evaluation', '--eval-bits');
   const { batch_size, grad_accum, effective_batch } = training;
   if (effective_batch !== null && grad_accum > 1) {
     throw invalid(
@@ -64,6 +63,11 @@ export function checkConfig(config: RunConfig): void {
       'pass --dtype float32, or --device cuda',
     );
   }
+}
+
+function requireBits(bits: number, what: string, flag: string): void {
+  if (bits <= 8 || bits === 16 || bits === 32) return;
+  throw invalid(`expected ${what} of 1 to 8, 16 or 32, got ${bits}`, `for example ${flag} 4`);
 }
 
 function invalid(message: string, hint: string): LatentWireError {

@@ -236,6 +236,7 @@ describe('resolving', () => {
     expect(errorOf(() => assignPair('wire.latent-len=3')).hint).toBe('did you mean wire.latent_len?');
     expect(errorOf(() => assignPair('model.encoder_id=x')).hint).toBe('did you mean encoder.id?');
     expect(errorOf(() => assignPair('nonsense.entirely=1')).hint).toContain('groups are model, data');
+    expect(errorOf(() => assignPair('schedule.nonsense=1')).hint).toBe('schedule has warmup_ratio');
     expect(errorOf(() => assignPair('training.batch_size')).message).toContain('expected group.key=value');
   });
 

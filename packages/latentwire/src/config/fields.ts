@@ -72,6 +72,8 @@ export function suggestPath(path: string): string {
   const groups = configGroups.map((group) => group.name);
   const nearest = nearestName(path, path.includes('.') ? byPath.keys() : [...groups, ...byPath.keys()]);
   if (nearest !== undefined) return `did you mean ${nearest}?`;
+  const group = configGroups.find(({ name }) => path.startsWith(`${name}.`));
+  if (group !== undefined) return `${group.name} has ${group.fields.map((field) => field.key).join(', ')}`;
   const nearestKey = nearestName(
     key,
     configFields.map((field) => field.key),

@@ -141,7 +141,8 @@ function readLayer(file: string, above: readonly string[]): Layer {
     try {
       return readLayer(path.resolve(path.dirname(file), name), [...above, file]);
     } catch (error) {
-      if (!(error instanceof LatentWireError) || error.code !== 'io') throw error;
+      // One with a cause could not be read: then the line that includes it is at fault.
+      if (!(error instanceof LatentWireError) || error.cause === undefined) throw error;
       throw wrong(at(['include', i]), error.message, 'paths are relative to the file that includes');
     }
   });
@@ -209,7 +210,11 @@ function parsePlanFile(file: string): { readonly plan: PlanFile; readonly at: Lo
     source = readFileSync(file, 'utf8');
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-    throw new LatentWireError(`cannot read plan ${file} (${reason})`, { code: 'io', cause: error });
+    throw new LatentWireError(`cannot read plan ${file} (${reason})`, {
+      code: 'input',
+      hint: 'check the path; plans lie in experiments/',
+      cause: error,
+    });
   }
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
