@@ -118,7 +118,21 @@ async function dataDigest(config: RunConfig, split: Split): Promise<string> {
   }
   const file = split === 'train' ? config.data.train_file : config.data.dev_file;
   const files = await locateDataset({ dataset, split, file, fetch: fetchDatasetFiles });
-  return files.map((name) => t.fileDigest(name)).join(' ');
+  return files.map((name) => fileDigest(name, split)).join(' ');
+}
+
+/** @throws LatentWireError `input` for a file that cannot be read: before the first step, not after the last */
+function fileDigest(file: string, split: Split): string {
+  try {
+    fs.accessSync(file, fs.constants.R_OK);
+  } catch (cause) {
+    throw new LatentWireError(`cannot read dataset file ${file} (${(cause as NodeJS.ErrnoException).code})`, {
+      code: 'input',
+      hint: `check the path and its permissions, or name another with --${split}-file`,
+      cause,
+    });
+  }
+  return t.fileDigest(file);
 }
 
 /** `cpu` with its instruction set's owner, or the GPU's name. */
