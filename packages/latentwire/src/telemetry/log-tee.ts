@@ -86,6 +86,11 @@ export class LogTee {
     });
   }
 
+  /** Writes a line into the log alone: what will be printed only after the log is closed. */
+  note(line: string): void {
+    this.#log(Buffer.from(`${line}\n`));
+  }
+
   /** Writes what is left of unfinished lines and gives the streams back. Safe to call twice. */
   close(): void {
     if (this.#closed) return;

@@ -114,6 +114,44 @@ describe('run directory', () => {
     expect(findRun('settings', { root }).config).toEqual(other);
   });
 
+  it('gives its name to other settings as long as nothing came of the first ones', async () => {
+    const other = changed({ optimizer: { lr: 0.25 } });
+    const failed = { state: 'failed', step: 0, error: { code: 'input', message: 'no such model' } } as const;
+    const mistyped = await open('mistyped');
+    mistyped.setStatus(failed);
+    mistyped.close();
+    const corrected = await open('mistyped', { config: other });
+    expect(findRun('mistyped', { root }).config).toEqual(other);
+    corrected.appendStep({ step: 1, loss: 2 });
+    corrected.setStatus(failed);
+    corrected.close();
+    await expect(open('mistyped')).rejects.toThrow('was begun with other settings');
+    for (const left of [
+      'predictions.jsonl',
+      'logs/metrics.json',
+      'preempt_checkpoint/checkpoint_current.safetensors',
+    ]) {
+      const run = await open(path.basename(left));
+      run.setStatus(failed);
+      run.close();
+      writeFileSync(path.join(run.paths.directory, left), '');
+      await expect(open(path.basename(left), { config: other })).rejects.toThrow('other settings');
+    }
+  });
+
+  it('is what it was when an attempt says that it changed nothing', async () => {
+    const first = await open('finished');
+    expect(first.restoreStatus()).toBe(false);
+    first.setStatus({ state: 'completed', step: 7 });
+    first.close();
+    const other = changed({ evaluation: { eval_samples: 3 } });
+    const second = await open('finished', { config: other, mayChange: ['evaluation'], keepConfig: true });
+    expect(findRun('finished', { root })).toMatchObject({ config, status: { state: 'running' } });
+    expect(second.restoreStatus()).toBe(true);
+    expect(readStatus(second.paths.status)).toMatchObject({ state: 'completed', step: 7, attempt: 2 });
+    second.close();
+  });
+
   it('goes on when a newer version has settings that the run did not know, at their defaults', async () => {
     const run = await open('upgraded');
     run.close();

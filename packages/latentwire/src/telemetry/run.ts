@@ -2,7 +2,7 @@
  * The run directory: the one place that creates and writes it. `openRun` starts an attempt (a new run, or a
  * run found again by name); `findRun` only reads.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { changedSettings, type RunConfig } from '../config/index.js';
@@ -29,6 +29,8 @@ export interface OpenRunOptions {
   readonly onConfigChange?: 'refuse' | 'replace';
   /** Groups of settings that may have changed all the same: to score a run again, `evaluation`. */
   readonly mayChange?: readonly (keyof RunConfig)[];
+  /** config.json stays as it is, although `mayChange` lets settings differ. */
+  readonly keepConfig?: boolean;
   /** Version of libtorch, for environment.json. */
   readonly torch?: string | null;
   /** Copy stdout and stderr into logs/; true by default. */
@@ -132,6 +134,12 @@ export class Run {
     return this.#tee?.path;
   }
 
+  /** Puts the status of the attempt before back, for one that changed nothing of the run. @returns whether there was one */
+  restoreStatus(): boolean {
+    if (this.previous !== undefined) this.setStatus(this.previous);
+    return this.previous !== undefined;
+  }
+
   /** Replaces status.json. @throws LatentWireError `io`, or `state` when taken over; the previous status stays. */
   setStatus(update: StatusUpdate): void {
     this.confirmLock();
@@ -153,6 +161,11 @@ export class Run {
       if (lost || this.#onTrouble === undefined) throw error;
       this.#onTrouble((error as Error).message);
     }
+  }
+
+  /** Writes a line into the log of this attempt alone; nothing without a tee. */
+  note(line: string): void {
+    this.#tee?.note(line);
   }
 
   /** Replaces logs/metrics.json. @throws as `setStatus` */
@@ -209,7 +222,11 @@ async function startAttempt(
 
   const previous = readStatus(paths.status);
   const before = readDocument(paths.config);
-  if (before !== undefined && (options.onConfigChange ?? 'refuse') === 'refuse')
+  if (
+    before !== undefined &&
+    (options.onConfigChange ?? 'refuse') === 'refuse' &&
+    !neverBegan(paths, previous)
+  )
     refuseChange(id, before, config, options.mayChange ?? []);
   const attempt = (previous?.attempt ?? 0) + 1;
 
@@ -217,7 +234,7 @@ async function startAttempt(
     | (Environment & { earlier_attempts?: unknown[] })
     | undefined;
   const environment = await collectEnvironment({ attempt, torch, clock });
-  writeJsonAtomic(paths.config, config, fs);
+  if (before === undefined || options.keepConfig !== true) writeJsonAtomic(paths.config, config, fs);
   writeJsonAtomic(paths.environment, { ...environment, earlier_attempts: withoutNesting(earlier) }, fs);
 
   const log = tee
@@ -265,6 +282,17 @@ function createFolders(paths: RunPaths): void {
       throw ioError('create', folder, error);
     }
   }
+}
+
+/**
+ * Whether attempts so far ended before there was anything to keep, say at a mistyped path: the corrected command
+ * may then have the name.
+ */
+function neverBegan(paths: RunPaths, previous: RunStatus | undefined): boolean {
+  if (previous?.state !== 'failed' || previous.step > 0) return false;
+  const results = [paths.predictions, paths.metrics, path.join(paths.logs, 'batch_size.json')];
+  if (results.some((file) => existsSync(file)) || readdirSync(paths.checkpoints).length > 0) return false;
+  return !existsSync(paths.diagnostics) || statSync(paths.diagnostics).size === 0;
 }
 
 /** Settings marked `operational` may differ between attempts: they do not change the result. */

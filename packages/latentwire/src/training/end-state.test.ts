@@ -2,7 +2,7 @@ import * as t from '@latentwire/torch';
 import { describe, expect, it } from 'vitest';
 import { defaultConfig } from '../config/index.js';
 import { LatentWireError } from '../errors.js';
-import { explained, failureStatus, interruptedStatus } from './end-state.js';
+import { explained, failureStatus, interruptedStatus, logLines } from './end-state.js';
 import { MicroBatchTimer } from './micro-batch-timer.js';
 import { saveFaultsOf } from './save-faults.js';
 
@@ -28,6 +28,8 @@ describe('the end of an attempt', () => {
       error: { code: 'io', message: 'no', hint: 'do' },
     });
     expect(failureStatus(new Error('x'), 0)).toMatchObject({ error: { code: 'internal', message: 'x' } });
+    expect(logLines(error)).toBe('error: no\nhint: do');
+    expect(logLines(new Error('x'))).toMatch(/^error: Error: x\n {4}at /);
   });
 
   it.each([

@@ -27,6 +27,12 @@ export function failureStatus(error: unknown, step: number): StatusUpdate {
   };
 }
 
+/** The lines for the log of the attempt: what the command line prints when the log is closed. */
+export function logLines(error: unknown): string {
+  if (!(error instanceof LatentWireError)) return `error: ${error instanceof Error ? error.stack : error}`;
+  return `error: ${error.message}${error.hint === undefined ? '' : `\nhint: ${error.hint}`}`;
+}
+
 /** A signal this close before the end of a Slurm job's time is its time limit, not a preemption. */
 const LIMIT_MARGIN_SECONDS = 120;
 

@@ -18,6 +18,7 @@ import {
   readDiagnostics,
   readMetrics,
   runLocation,
+  runPaths,
   type SignalSource,
   timeLedger,
 } from '../telemetry/index.js';
@@ -30,14 +31,18 @@ import {
   recordTrainingPeak,
 } from './batch-size/index.js';
 import {
+  type CheckpointState,
   checkpointPath,
+  findCheckpoint,
   loadStartingWeights,
   loadWire,
   ownCheckpoint,
+  parseState,
   requireSameIdentity,
   runIdentity,
 } from './checkpoint/index.js';
-import { explained, failureStatus, interruptedStatus } from './end-state.js';
+import { explained, failureStatus, interruptedStatus, logLines } from './end-state.js';
+import { evaluationModes } from './evaluate-run.js';
 import {
   agreedInterruption,
   type Beginning,
@@ -87,7 +92,7 @@ export interface TrainIo {
 
 /** Trains a wire and scores it. The run directory holds everything the report says. */
 export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport | StoppedReport> {
-  requireModels(config);
+  requireSense(config);
   return withRun(config, io, async (attempt) => {
     const { run, logger, team } = attempt;
     if (isBaselineRun(config)) {
@@ -135,6 +140,7 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
     const chosen = await (team === null ? choose() : team.phase('batch size', choose));
     const plain = chosen.record?.steps === 'plain';
     await team?.fromLead<MicroBatchChoice>('micro-batch', { size: chosen.size, plain });
+    attempt.touch();
     run.setRunning('train', resume?.opened.state.step ?? 0);
     const loadSeconds = secondsSince(attempt.began);
     const gauge = chosen.record === null ? null : memoryGauge(session.device);
@@ -156,13 +162,29 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
 
 /** Scores the saved wire of a run again, with the evaluation settings of `config`. */
 export async function evaluateSaved(config: RunConfig, io: TrainIo): Promise<TrainReport | StoppedReport> {
-  requireModels(config);
-  return withRun(config, { ...io, mayChange: ['evaluation'], alone: true }, async (attempt) => {
+  requireSense(config);
+  const unfinished = unfinishedTraining(config);
+  const evaluation = { mayChange: ['evaluation'], alone: true, keep: unfinished !== undefined } as const;
+  return withRun(config, { ...io, ...evaluation }, async (attempt) => {
+    if (unfinished !== undefined) {
+      const { step, total_steps: of } = unfinished;
+      io.logger.warn('the training is not finished: these are scores of its wire so far', { step, of });
+    }
     const session = await attempt.open();
     const step = loadWire(session.wire, attempt.run.paths);
     io.logger.info('loaded', { checkpoint: checkpointPath(attempt.run.paths), step });
     return { steps: step, metrics: await score(attempt, session, step, null) };
   });
+}
+
+/** The checkpoint to be scored, when it is not one of the end. */
+function unfinishedTraining(config: RunConfig): CheckpointState | undefined {
+  const { root, name } = runLocation(config.run.save_dir);
+  const found = findCheckpoint(runPaths(root, name));
+  if (found === undefined) return undefined;
+  using file = found.file;
+  const state = parseState(file.metadata, file.path);
+  return state.finished ? undefined : state;
 }
 
 /** What the phases of one attempt share. */
@@ -174,17 +196,24 @@ interface Attempt {
   readonly shouldStop: () => boolean;
   /** When it began, on the clock of `performance.now()`. */
   readonly began: number;
+  /** Said before the first change of the run's results; until then a finished run stays finished. */
+  touch(): void;
   /** Loads the models, once. */
   open(): Promise<Session>;
 }
 
 async function withRun(
   config: RunConfig,
-  io: TrainIo & Pick<OpenRunOptions, 'mayChange'> & { readonly alone?: boolean },
+  io: TrainIo &
+    Pick<OpenRunOptions, 'mayChange'> & {
+      readonly alone?: boolean;
+      /** Status and settings of the run stay as they are. */
+      readonly keep?: boolean;
+    },
   body: (attempt: Attempt) => Promise<Pick<TrainReport, 'steps' | 'metrics'>>,
 ): Promise<TrainReport | StoppedReport> {
   const { root, name } = runLocation(config.run.save_dir);
-  const { mayChange = [], logger } = io;
+  const { mayChange = [], keep = false, logger } = io;
   const began = performance.now();
   const interruption = new Interruption(
     () => t.receivedSignal() ?? io.stopNotice?.(),
@@ -200,9 +229,11 @@ async function withRun(
   let run: Run | undefined;
   let session: Session | undefined;
   let monitor: GpuMonitor | undefined;
+  let touched = false;
+  const staysCompleted = ({ previous }: Run) => !touched && previous?.state === 'completed';
   try {
     run = await openRun(name, {
-      ...{ root, config, torch: t.addonInfo().torch, mayChange },
+      ...{ root, config, torch: t.addonInfo().torch, mayChange, keepConfig: keep },
       onConfigChange: io.replace === true ? 'replace' : 'refuse',
       capture: t.captureOutput,
       onTrouble: logger.warn,
@@ -210,6 +241,9 @@ async function withRun(
     const { id, paths } = run;
     const attempt: Attempt = {
       ...{ run, logger, interruption, team, began, shouldStop: () => interruption.requested() },
+      touch() {
+        touched = true;
+      },
       async open() {
         if (config.system.deterministic) t.setDeterministic(true);
         session ??= await openSession(config, logger, () => interruption.check());
@@ -224,7 +258,7 @@ async function withRun(
     // Figures can be drawn at any time from what is on disk: a signal is not kept waiting for them.
     if (io.figures !== undefined && !interruption.requested())
       await io.figures(paths.directory).catch(warnAboutFigures(logger));
-    run.setStatus({ state: 'completed', step: steps });
+    if (!keep || !run.restoreStatus()) run.setStatus({ state: 'completed', step: steps });
     await team?.end({ state: 'completed', steps });
     return { state: 'completed', run: id, directory: paths.directory, steps, metrics };
   } catch (error) {
@@ -232,12 +266,15 @@ async function withRun(
     if (run === undefined) throw error;
     if (error instanceof Interrupted) {
       const report = stopped(run, error.signal, config, logger);
+      if (keep || staysCompleted(run)) run.restoreStatus();
       await team?.end(report);
       return report;
     }
     const failure = explained(error, config);
+    run.note(logLines(failure));
     try {
-      run.setStatus(failureStatus(failure, lastStep(run)));
+      if (!(keep || staysCompleted(run)) || !run.restoreStatus())
+        run.setStatus(failureStatus(failure, lastStep(run)));
     } catch (second) {
       logger.warn(`the status could not be written: ${(second as Error).message}`);
     }
@@ -262,7 +299,7 @@ async function begin(
 }
 
 async function score(
-  { run, logger, interruption, shouldStop, began }: Attempt,
+  { run, logger, interruption, shouldStop, touch, began }: Attempt,
   session: Session,
   step: number,
   loop: LoopResult | null,
@@ -272,6 +309,7 @@ async function score(
   interruption.check();
   run.setRunning('evaluate', step);
   const data = await prepare(session, 'dev', logger);
+  touch();
   const result = await evaluateConfigured(session, data, {
     ...{ paths: run.paths, logger, shouldStop },
     onProgress: () => run.renewLock(),
@@ -333,7 +371,9 @@ function lastStep(run: Run): number {
   }
 }
 
-function requireModels(config: RunConfig): void {
+/** What would otherwise be refused only at the evaluation, when the training is done. */
+function requireSense(config: RunConfig): void {
+  evaluationModes(config.evaluation.eval_modes);
   if (config.model.ids.length > 0) return;
   throw new LatentWireError('expected at least one frozen model, got none', {
     code: 'input',

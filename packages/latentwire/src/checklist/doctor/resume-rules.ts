@@ -104,9 +104,14 @@ function otherDirectory({ paths, config, steps }: RunFiles): Finding | undefined
 export const checkpointFits: Rule = ({ checkpoints, config, logs, status }) => {
   const findings: Finding[] = [];
   const identity = checkpoints.found?.identity;
+  // A finished run may have been scored again with other settings; it has nothing to resume.
+  const counts = ({ path: name }: { readonly path: string }) =>
+    status?.state !== 'completed' || !name.startsWith('evaluation.');
   const changes =
-    identity === undefined || config === undefined ? [] : changedSettings(identity.config, config);
-  const refused = linesWith(logs, /belongs to something else|begun with other settings/).at(-1);
+    identity === undefined || config === undefined
+      ? []
+      : changedSettings(identity.config, config).filter(counts);
+  const refused = linesWith(logs.slice(-1), /belongs to something else|begun with other settings/).at(-1);
   const stated = status?.state === 'failed' && /belongs to something else/.test(status.error.message);
   if (changes.length > 0 || refused !== undefined || stated) {
     const list = changes
