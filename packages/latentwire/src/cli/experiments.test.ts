@@ -4,8 +4,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../test/support/temporary-folder.js';
+import { defaultConfig } from '../config/index.js';
 import type { Plan } from '../experiments/index.js';
 import { SYNTHETIC_PLAN, writeSyntheticExperiment } from '../results/synthetic-experiment.fixture.js';
+import { openRun } from '../telemetry/index.js';
 import { runCli } from './program.js';
 
 const within = temporaryFolder();
@@ -72,7 +74,9 @@ describe('latentwire plan', () => {
     const wrong = await latentwire('plan', within('plan.yaml'), '--set', 'data.sample=64');
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('did you mean data.samples?');
-    expect((await latentwire('plan', within('none.yaml'))).stderr).toContain('cannot read plan');
+    const missing = await latentwire('plan', within('none.yaml'));
+    expect(missing.code).toBe(2);
+    expect(missing.stderr).toContain('cannot read plan');
   });
 });
 
@@ -89,6 +93,21 @@ describe('latentwire status and logs', () => {
     const ofFolder = await latentwire('status', runs);
     expect(ofFolder.stdout).toContain(`${plan.cells.length} done`);
     expect((await latentwire('status', within('nowhere'))).code).toBe(2);
+  });
+
+  it('say of runs that no plan knows whether they failed or are at work', async () => {
+    const root = within('by-hand');
+    const config = defaultConfig();
+    const failed = await openRun('mistyped', { root, config, tee: false });
+    failed.setStatus({ state: 'failed', step: 0, error: { code: 'input', message: 'no such model' } });
+    failed.close();
+    using working = await openRun('working', { root, config, tee: false });
+    working.setRunning('train', 3);
+    const { stdout } = await latentwire('status', root);
+    expect(stdout).toMatch(/mistyped .*failed .*no such model/);
+    expect(stdout).toMatch(/working .*running .*3/);
+    const verified = await latentwire('verify', root);
+    expect(verified).toMatchObject({ code: 2, stderr: expect.stringContaining('found no run in it') });
   });
 
   it('show the end of a log, found by the beginning of its name or id', async () => {
@@ -146,6 +165,8 @@ describe('aggregate, stats, report and query', () => {
     const sql = "SELECT mode, count(*) AS n FROM predictions WHERE mode = 'no_context' GROUP BY mode";
     const csv = await latentwire('query', sql, '--experiment-dir', runs, '--format', 'csv');
     expect(csv.stdout).toBe('mode,n\nno_context,288\n');
+    const wrong = await latentwire('query', sql, '--experiment-dir', runs, '--format', 'xml');
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('table, markdown, csv') });
     const json = await latentwire('query', sql, '--experiment-dir', runs, '--json');
     expect(json.json().columns).toEqual(['mode', 'n']);
   });

@@ -27,7 +27,10 @@ export const gpu: CliCommand = {
     const { root, name } = runLocation(args[0] ?? '');
     const paths = runPaths(root, name);
     if (!existsSync(paths.logs)) {
-      throw new LatentWireError(`expected a run directory, got ${path.join(root, name)}`, { code: 'input' });
+      throw new LatentWireError(`expected a run directory at ${path.join(root, name)}, found none`, {
+        code: 'input',
+        hint: 'give the folder that --save-dir named',
+      });
     }
     const rows = existsSync(paths.diagnostics) ? readDiagnostics(paths.diagnostics) : [];
     const watched = summariseGpus(readMonitorRows(paths.logs), trainingWindows(rows));

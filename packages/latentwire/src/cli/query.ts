@@ -1,5 +1,8 @@
 /** `latentwire query`: SQL over the files of runs. */
+import { LatentWireError } from '../errors.js';
 import type { CliCommand } from './command.js';
+
+const FORMATS: readonly string[] = ['table', 'markdown', 'csv'];
 
 export const query: CliCommand = {
   name: 'query',
@@ -13,6 +16,11 @@ export const query: CliCommand = {
     const { queryRuns } = await import('../results/query/index.js');
     const { renderTable } = await import('../results/tables/index.js');
     const { experimentDir, format } = options as { experimentDir: string; format: string };
+    if (!FORMATS.includes(format)) {
+      throw new LatentWireError(`--format: expected ${FORMATS.join(', ')}, got ${JSON.stringify(format)}`, {
+        code: 'input',
+      });
+    }
     const { columns, rows } = await queryRuns(experimentDir, args[0] ?? '');
     const cells = rows.map((row) => row.map(cellOf));
     const table = { columns: columns.map((title) => ({ title })), rows: cells };

@@ -1,4 +1,5 @@
 /** `latentwire verify`: proves that a run is whole and continuous, or that two runs are the same to the byte. */
+import path from 'node:path';
 import { LatentWireError } from '../errors.js';
 import type { CliCommand } from './command.js';
 
@@ -15,8 +16,9 @@ export const verify: CliCommand = {
     const { against } = options as { readonly against?: string };
     const { existsSync } = await import('node:fs');
     for (const directory of [run!, ...(against === undefined ? [] : [against])]) {
-      if (existsSync(directory)) continue;
-      throw new LatentWireError(`expected a run directory at ${directory}, found nothing`, {
+      if (existsSync(path.join(directory, 'logs'))) continue;
+      const found = existsSync(directory) ? 'no run in it' : 'nothing';
+      throw new LatentWireError(`expected a run directory at ${directory}, found ${found}`, {
         code: 'input',
         hint: 'give the folder that --save-dir named',
       });

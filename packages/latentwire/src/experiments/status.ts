@@ -5,7 +5,7 @@ import { type Readiness, readiness } from './execution/gates.js';
 import { estimatePlan, type Measurement, stepsOf } from './plan/estimate.js';
 import type { Cell, Plan } from './plan/expand.js';
 import { DEFAULT_RETRIES } from './plan/plan-schema.js';
-import { type CellState, type CellStateKind, readCell } from './state/cell-state.js';
+import { type CellState, type CellStateKind, readCell, readRun } from './state/cell-state.js';
 import { Claims } from './state/claims.js';
 import { claimsFolder, readPlanRecords } from './state/experiment-folder.js';
 
@@ -86,7 +86,7 @@ export function directoryStatus(directory: string): ExperimentStatus {
   );
   const names = [...new Set([...planned.keys(), ...runNames(directory)])];
   const cells = names.map((name): CellStatus => {
-    const { state, attempts } = readCell(name, context);
+    const { state, attempts } = planned.has(name) ? readCell(name, context) : readRun(name, context);
     const place = planned.get(name)?.places[0];
     return {
       name,

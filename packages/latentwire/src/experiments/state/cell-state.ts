@@ -1,7 +1,7 @@
 /** Where a cell stands, from its run directory, its claim and the history of its attempts; nothing else. */
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { type RunStatus, readStatus, runIdOf, runPaths } from '../../telemetry/index.js';
+import { lookAtLock, type RunStatus, readStatus, runIdOf, runPaths } from '../../telemetry/index.js';
 import type { Retries } from '../plan/plan-schema.js';
 import { type AttemptHistory, judge, readAttempts, wasDeleted } from './attempts.js';
 import type { ClaimRecord, Claims } from './claims.js';
@@ -47,6 +47,22 @@ export function readCell(
   const status = statusOf(context.directory, name);
   const attempts = status.kind === 'status' ? status.value.attempt : 0;
   return { state: stateFrom(status, name, context), attempts };
+}
+
+/** The same of a run that no plan knows: nobody starts it again, and its lock says who works on it. */
+export function readRun(name: string, context: StateContext): ReturnType<typeof readCell> {
+  const cell = readCell(name, context);
+  const status = statusOf(context.directory, name);
+  if (cell.state.kind !== 'preempted' || status.kind !== 'status') return cell;
+  const { value } = status;
+  if (value.state === 'failed' || value.state === 'oom') {
+    return { ...cell, state: failed(cell.state.step, value.error.code, value.error.message) };
+  }
+  const paths = runPaths(context.directory, runIdOf(name));
+  if (value.state !== 'running' || lookAtLock(paths.lock)?.state !== 'held') return cell;
+  const { step = Math.max(value.step, cell.state.step), secondsPerStep } = paceOf(paths.diagnostics);
+  const { host, phase } = value;
+  return { ...cell, state: { kind: 'running', host, phase, step, secondsPerStep, orphan: false } };
 }
 
 function stateFrom(
