@@ -35,6 +35,7 @@ export const report: CliCommand = {
     if (request.results === undefined && existsSync(path.join(directory!, 'config.json'))) {
       const file = await writeRunReport(directory!, {
         ...(request.title !== undefined && { title: request.title }),
+        ...(request.output !== undefined && { output: request.output }),
       });
       return { json: { html: file }, text: `report: ${file}` };
     }

@@ -12,6 +12,7 @@ import { SYNTHETIC_PLAN, writeSyntheticExperiment } from '../synthetic-experimen
 import { buildReport, type ReportFiles } from './build-report.js';
 import { latexTable, markdownTable, type ReportTable } from './report-table.js';
 import { writeRunReport } from './run-report.js';
+import { contrastFamily } from './summarise.js';
 
 const within = temporaryFolder();
 const runs = within('experiment');
@@ -177,6 +178,26 @@ describe('the figures', () => {
   });
 });
 
+describe('questions on one text alone', () => {
+  it('are compared with nothing: they are one observation', () => {
+    const whole = aggregateRuns(runs);
+    const [against, method] = Object.keys(whole.methods) as [string, string];
+    const pairs = [{ method, against }];
+    const at = (name: string, context: string | undefined) => {
+      const { f1, ...rest } = whole.methods[name]!;
+      return { ...rest, f1: { ...f1!, ...(context && { clusters: f1!.items.map(() => context) }) } };
+    };
+    const compare = (context: string | undefined) =>
+      contrastFamily(
+        { ...whole, methods: { [against]: at(against, context), [method]: at(method, context) } },
+        pairs,
+        { resamples: 100 },
+      );
+    expect(compare(undefined)).toHaveLength(1);
+    expect(compare('one text')).toEqual([]);
+  });
+});
+
 describe('the report of one run', () => {
   it('is one file in the run directory with its scores and its loss', async () => {
     const directory = path.join(runs, aggregateRuns(runs).groups.at(-1)!.runs[0]!);
@@ -186,6 +207,9 @@ describe('the report of one run', () => {
     expect(page).toContain('completed after 400 steps');
     expect(page).toMatch(/<td class="left">latent<\/td><td>\d+\.\d<\/td>/);
     expect(existsSync(path.join(directory, 'figures', 'loss.pdf'))).toBe(true);
+    const output = within('elsewhere');
+    expect(await writeRunReport(directory, { output })).toBe(path.join(output, 'report.html'));
+    expect(existsSync(path.join(output, 'figures', 'loss.pdf'))).toBe(true);
   });
 });
 

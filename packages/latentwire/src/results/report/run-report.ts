@@ -15,6 +15,8 @@ import { readLedger } from './run-times.js';
 
 export interface RunReportOptions {
   readonly title?: string;
+  /** Folder of the report and its figures, in place of the run directory. */
+  readonly output?: string;
   /** Paragraphs above the tables. */
   readonly lead?: readonly string[];
   /** What the same run scored otherwise. */
@@ -22,13 +24,14 @@ export interface RunReportOptions {
 }
 
 /**
- * Writes `report.html` into the run directory, and its figures (.svg, .png, .pdf) into `figures/`.
+ * Writes `report.html` into the run directory (or `output`), and its figures (.svg, .png, .pdf) into `figures/`.
  * @returns the path of the report
  * @throws LatentWireError `io`
  */
 export async function writeRunReport(directory: string, options: RunReportOptions = {}): Promise<string> {
   const run = readRun(directory);
-  const folder = path.join(directory, 'figures');
+  const { output = directory } = options;
+  const folder = path.join(output, 'figures');
   mkdirSync(folder, { recursive: true });
   const { also } = options;
   const second = also && { ...run, measures: measuresOf(also.metrics, []) };
@@ -53,7 +56,7 @@ export async function writeRunReport(directory: string, options: RunReportOption
   const state =
     run.state === 'completed' ? `completed after ${run.step} steps` : `${run.state} at step ${run.step}`;
   const attempts = run.attempt > 1 ? ` in ${run.attempt} attempts` : '';
-  const file = path.join(directory, 'report.html');
+  const file = path.join(output, 'report.html');
   writeFileAtomic(
     file,
     renderPage(

@@ -192,10 +192,11 @@ function compared(
     );
   });
   if (usable.length === 0) return [];
+  // Questions on one text alone are one observation: nothing can be told apart.
+  const contexts = [own, ...usable.map((name) => document.methods[name]!.f1!)];
+  if (contexts.some(({ clusters }) => clusters !== undefined && new Set(clusters).size < 2)) return [];
   // Where only some methods name the context of a question, no comparison uses it.
-  const clustered = [own, ...usable.map((name) => document.methods[name]!.f1!)].every(
-    ({ clusters }) => clusters !== undefined,
-  );
+  const clustered = contexts.every(({ clusters }) => clusters !== undefined);
   const f1 = (name: string): { f1: MethodColumns } => {
     const { clusters, ...rest } = document.methods[name]!.f1!;
     return { f1: clustered && clusters !== undefined ? { ...rest, clusters } : rest };
