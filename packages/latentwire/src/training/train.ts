@@ -187,6 +187,9 @@ function unfinishedTraining(config: RunConfig): CheckpointState | undefined {
   return state.finished ? undefined : state;
 }
 
+/** Between two lines about an evaluation: on a processor one can take hours. */
+const TELL_MS = 15_000;
+
 /** What the phases of one attempt share. */
 interface Attempt {
   readonly run: Run;
@@ -310,9 +313,15 @@ async function score(
   run.setRunning('evaluate', step);
   const data = await prepare(session, 'dev', logger);
   touch();
+  let told = performance.now();
   const result = await evaluateConfigured(session, data, {
     ...{ paths: run.paths, logger, shouldStop },
-    onProgress: () => run.renewLock(),
+    onProgress(done, of) {
+      run.renewLock();
+      if (performance.now() - told < TELL_MS || done === of) return;
+      told = performance.now();
+      logger.info('evaluating', { done, of });
+    },
   });
   if (result.state === 'interrupted') throw new Interrupted(interruption.signal!);
   const { metrics } = result;
