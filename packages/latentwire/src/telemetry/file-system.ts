@@ -44,6 +44,7 @@ const REASONS: Readonly<Record<string, readonly [reason: string, hint: string]>>
   EROFS: ['the file system is read-only', 'choose another folder with --save-dir'],
   EACCES: ['no permission', 'make it writable for you, or choose another folder with --save-dir'],
   EPERM: ['no permission', 'make it writable for you, or choose another folder with --save-dir'],
+  ENOENT: ['a folder on the way there does not exist', 'make it, or check where a link on the way leads'],
   ENOTDIR: ['a file is in place of a folder', 'choose another folder with --save-dir'],
   EMFILE: ['too many open files', 'raise the limit (ulimit -n)'],
 };

@@ -112,6 +112,9 @@ describe('JSON-lines file', () => {
     writer.close();
     expect(() => writer.append({})).toThrow('append after close');
     expect(() => new JsonLinesWriter(within('.'))).toThrow('cannot open');
+    expect(() => new JsonLinesWriter(`${within('none')}/there/rows.jsonl`)).toThrow(
+      'a folder on the way there does not exist (ENOENT)',
+    );
   });
 });
 

@@ -90,7 +90,10 @@ function clustersOf(
     return code;
   });
   if (codes.size < 2) {
-    throw new StatsError('expected at least 2 clusters, got 1', { argument: `${name}.clusters` });
+    throw new StatsError('expected at least 2 clusters, got 1', {
+      argument: `${name}.clusters`,
+      hint: 'items of one cluster (questions on one text) are one observation: score items of more clusters',
+    });
   }
   return { unitOf, units: codes.size, clustered: true };
 }
