@@ -100,7 +100,8 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
       return { steps: 0, metrics };
     }
     using resume = startingPoint(config, run.paths, logger);
-    if (resume?.own === true && run.previous?.state === 'completed') {
+    const finished = resume?.own === true && resume.opened.state.finished;
+    if (finished && run.previous?.state === 'completed') {
       const metrics = readMetrics(run.paths.metrics);
       if (metrics !== undefined) {
         await begin(attempt, config, 'nothing', null);
@@ -108,7 +109,6 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
         return { steps: resume.opened.state.step, metrics };
       }
     }
-    const finished = resume?.own === true && resume.opened.state.finished;
     await begin(attempt, config, finished ? 'nothing' : 'train', resume?.opened.state ?? null);
     const session = await (finished ? attempt.open() : loadModels(config, attempt));
     const identity = await runIdentity(session, run, team?.size);
