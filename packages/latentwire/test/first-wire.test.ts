@@ -53,7 +53,12 @@ describe('latentwire train', () => {
       /^error: expected a new run, but .*\nhint: .*--auto-resume/m,
     );
 
+    const seconds = (): number =>
+      JSON.parse(readFileSync(path.join(directory, 'logs/metrics.json'), 'utf8')).time_ledger.compute_seconds;
+    expect(seconds()).toBeGreaterThan(0);
     const again = await latentwire('eval', '--save-dir', directory);
+    // What the training took stays in the ledger of a wire that is scored by itself.
+    expect(seconds()).toBeGreaterThan(0);
     expect(again.code).toBe(0);
     expect(scores(again.json)).toEqual(scores(trained.json));
 

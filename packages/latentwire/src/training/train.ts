@@ -20,6 +20,7 @@ import {
   runLocation,
   runPaths,
   type SignalSource,
+  summariseSteps,
   timeLedger,
 } from '../telemetry/index.js';
 import { evaluateConfigured, isBaselineRun } from './baseline-run.js';
@@ -333,9 +334,10 @@ async function score(
     device: session.device,
     torch: t.torchVersion(),
     ...(batch && { batch }),
-    time_ledger: timeLedger(loop === null ? [] : rows, {
+    time_ledger: timeLedger(rows, {
       load: loadSeconds,
-      train: loop?.seconds ?? 0,
+      // Scored by itself, a wire has still been trained.
+      train: loop?.seconds ?? summariseSteps(rows)?.seconds ?? 0,
       lastSave: loop?.lastSaveSeconds ?? 0,
       evaluate: secondsSince(scoring),
     }),
