@@ -3,10 +3,11 @@
  * logs, TensorBoard files and a checkpoint every 20 seconds; then the run's own record (`latentwire gpu`): utilisation over
  * the training window as NVML tells it once a second, and the share of the time that steps waited for data. Set as the
  * trainings of bench/shared-wire: questions on one text together, texts cut at 320 tokens, no digests of the weights in
- * diagnostics (each copies them to the host). A batch that does not fit is told, and a smaller one is tried.
+ * diagnostics (each copies them to the host). A batch that does not fit is told, and a smaller one is tried; `auto` finds
+ * one itself.
  *
  *   MODELS="smollm2.gguf gemma.gguf" ENCODER=smollm2.gguf TRAIN=train-v1.1.json.gz DEV=dev-v1.1.json.gz \
- *     node bench/gpu/utilisation.mjs [--seconds 90] [--batch 128] [--workers 4] [--device cuda] [-- more flags of train]
+ *     node bench/gpu/utilisation.mjs [--seconds 90] [--batch 128|auto] [--workers 4] [--device cuda] [-- more flags of train]
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -59,14 +60,17 @@ function train(batch) {
   return null;
 }
 
-let batch = Number(o.batch);
+let batch = o.batch === 'auto' ? 'auto' : Number(o.batch);
 let run = train(batch);
-while (run === null && batch > 8) {
+while (run === null && batch !== 'auto' && batch > 8) {
   tooLarge.push(batch);
   batch = Math.floor(batch * 0.75);
   run = train(batch);
 }
+if (run === null) throw new Error('expected a batch that fits, and none did');
 const { folder, wall } = run;
+const found =
+  batch === 'auto' ? JSON.parse(readFileSync(join(folder, 'logs/batch_size.json'), 'utf8')) : null;
 
 const report = latentwire('gpu', folder, '--json');
 console.log(report.stdout);
@@ -78,8 +82,10 @@ const window = (Date.parse(steps.at(-1).time) - Date.parse(steps[0].time)) / 100
 const log = readFileSync(join(folder, 'logs/latest.log'), 'utf8');
 const result = {
   device: o.device,
-  batch,
+  batch: found?.batch_size ?? batch,
+  found: found && { ...found, measurements: undefined, identity: undefined },
   too_large: tooLarge,
+  flags: positionals,
   workers: Number(o.workers),
   /** NVML tells of every GPU of the machine; this one trained. */
   own_gpu: Number(process.env.CUDA_VISIBLE_DEVICES ?? 0),

@@ -39,20 +39,58 @@ export interface DeviceClock {
   wait(): void;
 }
 
+/** Of what a recording is thought to need: its blocks do not fit those of others without gaps. */
+const ROOM_FACTOR = 1.25;
+
 /**
- * Gives back what torch's allocator keeps, unless as much is free besides: a graph takes at most what a plain run took, and
- * to get all of it again from the driver takes longer than several steps. Trials of a batch size always give it back, since
- * they measure what a run needs.
+ * Memory for recordings where torch's allocator keeps what plain runs left. Giving that back costs several steps, until all
+ * of it was taken from the driver again, so it is done only where a recording may not fit otherwise: it needs at most what
+ * the largest step so far had in use, less what the recordings before it hold, which they all share. Trials of a batch size
+ * give back all, since they measure what a run needs.
  */
-function makeRoomForGraph(device: t.Device): void {
-  let memory: t.MemoryStatistics | null = null;
-  try {
-    memory = t.memoryStatistics(device);
-  } catch (error) {
-    // Before torch 2.9 the allocator can neither be asked nor emptied.
-    if (!(error instanceof t.TorchError)) throw error;
+export class RecordingRoom {
+  /** Bytes that recordings took from the device. */
+  #held = 0;
+  /** Bytes that the allocator held when the recording under way began. */
+  #before: number | null = null;
+
+  constructor(private readonly memory: RecordingMemory) {}
+
+  /** Before a recording. */
+  make(): void {
+    const now = this.memory.statistics();
+    if (now === null) return;
+    const needed = ROOM_FACTOR * Math.max(0, now.peakAllocated - now.allocated - this.#held);
+    if (now.free < needed) this.memory.empty();
+    this.#before = (now.free < needed ? this.memory.statistics()! : now).reserved;
   }
-  if (memory !== null && memory.free < memory.reserved) t.emptyCache(device);
+
+  /** After each run. */
+  note(): void {
+    if (this.#before === null) return;
+    this.#held += Math.max(0, this.memory.statistics()!.reserved - this.#before);
+    this.#before = null;
+  }
+}
+
+/** The allocator, as far as recordings need it. */
+export interface RecordingMemory {
+  /** Null: it cannot be asked, nor emptied. */
+  statistics(): t.MemoryStatistics | null;
+  empty(): void;
+}
+
+function memoryOf(device: t.Device): RecordingMemory {
+  const statistics = (): t.MemoryStatistics | null => {
+    try {
+      return t.memoryStatistics(device);
+    } catch (error) {
+      // Before torch 2.9.
+      if (!(error instanceof t.TorchError)) throw error;
+      return null;
+    }
+  };
+  return { statistics, empty: () => t.emptyCache(device) };
 }
 
 export interface LauncherOptions {
@@ -75,6 +113,7 @@ export class StepLauncher implements Disposable {
   readonly #lags = new Map<string, number>();
   readonly #plainRuns: number;
   readonly #probing: boolean;
+  readonly #room: RecordingRoom | null;
   readonly #clock: DeviceClock;
 
   /** Whether steps of this wire can be launched as graphs. */
@@ -97,17 +136,19 @@ export class StepLauncher implements Disposable {
       mode?: 'capture' | 'rehearse';
       multiples?: ShapeMultiples;
       clock?: DeviceClock;
+      memory?: RecordingMemory;
     } = {},
   ) {
     const { mode = 'capture', records = 'where it pays' } = options;
     const atOnce = mode === 'rehearse' || records === 'at once';
     this.#plainRuns = options.plainRuns ?? (atOnce ? 1 : PLAIN_RUNS);
     const { device } = wire.encoder;
+    this.#room = records === 'where it pays' ? new RecordingRoom(options.memory ?? memoryOf(device)) : null;
     this.steps = new t.cuda.RecordedSteps({
       mode,
       device,
       plainRuns: this.#plainRuns,
-      ...(records === 'where it pays' && { makeRoom: () => makeRoomForGraph(device) }),
+      ...(this.#room !== null && { makeRoom: () => this.#room?.make() }),
       pays: (key) => records !== 'never' && (this.#lags.get(key) ?? 0) < DEVICE_BOUND,
     });
     this.#probing = records !== 'at once' && this.#plainRuns > 1;
@@ -136,6 +177,7 @@ export class StepLauncher implements Disposable {
     this.#runs.set(key, runs);
     if (this.#probing && runs === this.#plainRuns) this.#probe(key, body);
     else this.steps.run(key, body);
+    this.#room?.note();
   }
 
   /** Whether the device, not the host, was the slower one for every key that was tried often enough. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { TorchError } from '../error.js';
 import * as t from '../index.js';
 import { native } from '../native.js';
 import { RecordedSteps, record, walk } from './recorded-steps.js';
@@ -111,6 +112,25 @@ describe('a recorded step', () => {
     expect([rooms, steps.counts.recorded]).toEqual([2, 2]);
   });
 
+  it.each([
+    [
+      'again when the memory it lacked was given back',
+      1,
+      { plain: 1, recorded: 1, launched: 2, mismatches: 0 },
+    ],
+    ['plainly when that is not enough', 2, { plain: 4, recorded: 0, launched: 0, mismatches: 0 }],
+  ])('goes on %s', (_, failures, counts) => {
+    let lacking = 0;
+    using steps = new RecordedSteps({ mode: 'rehearse', makeRoom: () => (lacking = failures) });
+    const body = (value: number): t.Tensor => {
+      if (lacking-- > 0) throw new TorchError('CUDA out of memory. Tried to allocate 2.00 GiB');
+      return t.fromTypedArray(Float32Array.of(value), [1]);
+    };
+    const values = [1, 2, 3, 4].map((value) => t.scope(() => steps.run('k', () => body(value)).item()));
+    expect(values).toEqual([1, 2, 3, 4]);
+    expect(steps.counts).toEqual(counts);
+  });
+
   it('repeats a body as often as it is asked to', () => {
     using steps = new RecordedSteps({ mode: 'rehearse' });
     using sum = t.keep(t.zeros([1]));
@@ -166,6 +186,33 @@ describe.skipIf(!native.graphsAvailable())('a captured step', () => {
       using captured = new RecordedSteps();
       expect(run(captured, 'cuda')).toEqual(plain('cuda'));
       expect(captured.counts).toEqual(counts);
+    }
+  });
+
+  it.each([
+    ['is captured when the memory it lacked was given back', false, { plain: 1, recorded: 1, launched: 2 }],
+    ['goes on plainly when that is not enough', true, { plain: 4, recorded: 0, launched: 0 }],
+  ])('%s', (_, pinnedDown, counts) => {
+    const device = 'cuda:0';
+    const MIB = 2 ** 20;
+    const floats = (mib: number): t.Tensor => t.ones([(mib * MIB) / 4], { device });
+    t.emptyCache(device);
+    const { reserved, total } = t.memoryStatistics(device)!;
+    using steps = new RecordedSteps({ makeRoom: () => {} });
+    try {
+      t.limitMemory(device, (reserved + 900 * MIB) / total);
+      // A block of which something is in use stays with torch's allocator.
+      floats(516).dispose();
+      using rest = floats(4);
+      if (!pinnedDown) rest.dispose();
+      for (let i = 0; i < 4; i++) {
+        t.scope(() => {
+          expect(steps.run('k', () => t.scope(() => t.sum(floats(512)))).item()).toBe(128 * MIB);
+        });
+      }
+      expect(steps.counts).toMatchObject(counts);
+    } finally {
+      t.limitMemory(device, 1);
     }
   });
 

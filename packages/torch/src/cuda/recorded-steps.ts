@@ -36,6 +36,7 @@ export class RecordedSteps implements Disposable {
   readonly #limit: number;
   readonly #plainRuns: number;
   readonly #makeRoom: () => void;
+  readonly #emptyCache: () => void;
   readonly #pays: (key: string) => boolean;
   #counts = { plain: 0, recorded: 0, launched: 0, mismatches: 0 };
 
@@ -64,8 +65,8 @@ export class RecordedSteps implements Disposable {
     this.#plainRuns = Math.max(1, plainRuns);
     this.#mode = mode === 'capture' && !native.graphsAvailable() ? 'off' : mode;
     // Graphs have a memory pool of their own: what the plain run left in the other one would be held twice.
-    const emptied = () => this.capturing && native.emptyCache(device);
-    this.#makeRoom = options.makeRoom ?? emptied;
+    this.#emptyCache = () => this.capturing && native.emptyCache(device);
+    this.#makeRoom = options.makeRoom ?? this.#emptyCache;
     this.#limit = limit;
     if (this.#mode === 'capture') native.useOwnStream(device);
   }
@@ -80,7 +81,7 @@ export class RecordedSteps implements Disposable {
   }
 
   /**
-   * Runs `body`, from its second time on as one launch.
+   * Runs `body`, from its second time on as one launch. What lacks the memory to be recorded goes on plainly.
    * @param key everything that decides which operators run on which shapes
    * @returns the result of `body`; its tensors are overwritten by the next run of any key, so read them before that
    */
@@ -106,11 +107,29 @@ export class RecordedSteps implements Disposable {
     if (seen < this.#plainRuns || this.#recordings.size >= this.#limit || !this.#pays(key))
       return this.#plain(body);
     this.#makeRoom();
-    const { step, result } = record(body, this.capturing);
+    const recorded = this.#record(body);
+    if (recorded === null) {
+      this.#seen.set(key, Number.NEGATIVE_INFINITY);
+      return this.#plain(body);
+    }
+    const { step, result } = recorded;
     this.#recordings.set(key, { step, result });
     if (this.capturing) native.launch(step, false);
     this.#counts.recorded++;
     return result;
+  }
+
+  /** Null where there is not enough memory for it: a plain run needs less, since it takes what others left. */
+  #record<T>(body: () => T): { step: number; result: T } | null {
+    for (const again of [true, false]) {
+      try {
+        return record(body, this.capturing);
+      } catch (error) {
+        if (!(error instanceof TorchError && error.outOfMemory)) throw error;
+        if (again) this.#emptyCache();
+      }
+    }
+    return null;
   }
 
   /**
