@@ -36,6 +36,7 @@ void define(napi_env env, napi_value exports, const char* name, napi_callback ca
 
 napi_value init(napi_env env, napi_value exports) {
   append_packed_list = append_list_items;
+  prefer_flash_attention();
   define(env, exports, "setErrorFactory", guarded<set_error_factory>);
   define(env, exports, "listBuffer", guarded<make_list_buffer>);
   define(env, exports, "resolve", guarded<resolve>);

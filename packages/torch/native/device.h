@@ -8,8 +8,12 @@
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
+#include <ATen/SDPBackend.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/version.h>
+
+#include <cstdlib>
+#include <vector>
 
 #define LATENTWIRE_TORCH_AT_LEAST(major, minor) \
   (TORCH_VERSION_MAJOR > (major) || (TORCH_VERSION_MAJOR == (major) && TORCH_VERSION_MINOR >= (minor)))
@@ -42,6 +46,22 @@ inline napi_value get_num_threads(napi_env env, const Arguments&) { return make_
 inline napi_value set_num_threads(napi_env env, const Arguments& args) {
   at::set_num_threads(static_cast<int>(get_int(env, args[0], "threads")));
   return undefined(env);
+}
+
+/// Flash attention before cuDNN's. On Hopper and Blackwell torch asks cuDNN first, which builds a plan for every new shape,
+/// a tenth of a second forward and as much backward: batches of texts have many. What flash attention does not take
+/// (masks) goes to cuDNN. TORCH_CUDNN_SDPA_DEPRIORITIZED=0 leaves torch's order.
+inline void prefer_flash_attention() {
+#if LATENTWIRE_TORCH_AT_LEAST(2, 7)
+  // Torch sets its own order over this one at the first attention, unless it is told that cuDNN comes later.
+  setenv("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1", /*overwrite=*/0);
+  std::vector<int64_t> order;
+  for (at::SDPBackend each : {at::SDPBackend::flash_attention, at::SDPBackend::cudnn_attention,
+                              at::SDPBackend::efficient_attention, at::SDPBackend::math}) {
+    order.push_back(static_cast<int64_t>(each));
+  }
+  at::globalContext().setSDPPriorityOrder(order);
+#endif
 }
 
 /// setDeterministic(on): bitwise reproducible kernels or an error where none exists.

@@ -31,7 +31,7 @@ import { meanTextTokens, type PreparedData } from './prepare.js';
 import type { Session } from './session.js';
 import { answersAlone, expanded, type Stage, stageAt, stagePlan } from './stages.js';
 import { issueStep } from './step.js';
-import { type LauncherOptions, StepLauncher } from './step-launcher.js';
+import { type LauncherOptions, StepLauncher, shapeMultiples } from './step-launcher.js';
 import { StepLoader } from './step-loader.js';
 import { microBatchWork } from './step-work.js';
 import { Agreement, GradientSum, type Team } from './team/index.js';
@@ -247,11 +247,13 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
   using launcher = StepLauncher.forRun(wire, {
     disabled: config.system.disable_graphs,
     records: options.records ?? 'where it pays',
+    // What --batch-size auto found leaves the rest to others.
+    memoryShare: config.training.batch_size === 'auto' ? config.training.target_memory : 1,
     gather: gradients ?? undefined,
   });
   const loader = StepLoader.forRun({
     ...{ config, data, draws, root: session.root, layout: wire.layout },
-    multiples: launcher?.multiples ?? {},
+    multiples: shapeMultiples(launcher, wire.encoder.device),
     shard: team ?? undefined,
     microBatches: microBatchesAt,
     stage: (at) => stageOf(at, positionOf(at)),

@@ -150,9 +150,9 @@ describe('a launched step', () => {
 
 describe('room for a recording', () => {
   /** An allocator on a device of 80: 5 stay in use, a step has up to 30 more. */
-  const allocator = () => {
+  const allocator = (share = 1) => {
     const state = { kept: 0, recordings: 0, emptied: 0 };
-    const room = new RecordingRoom({
+    const memory = {
       statistics: () => {
         const reserved = 5 + state.kept + state.recordings;
         return {
@@ -164,7 +164,8 @@ describe('room for a recording', () => {
         state.kept = 0;
         state.emptied++;
       },
-    });
+    };
+    const room = new RecordingRoom(memory, share);
     const record = (more: number): void => {
       room.make();
       state.recordings += more;
@@ -188,6 +189,16 @@ describe('room for a recording', () => {
     // They hold what the largest step takes.
     state.kept = 44;
     record(0);
+    expect(state.emptied).toBe(1);
+  });
+
+  it('leaves alone what the run may not use', () => {
+    const { state, record } = allocator(0.75);
+    state.kept = 20;
+    record(10);
+    expect(state.emptied).toBe(1);
+    state.kept = 20;
+    record(10);
     expect(state.emptied).toBe(1);
   });
 

@@ -22,6 +22,11 @@ export function zeroSums(device: t.Device): TermSums {
 const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128, rows: 16 };
 /** Where nothing is recorded: what matrix units like, and no padding beyond. */
 const FINE_MULTIPLES: ShapeMultiples = { texts: 8, positions: 8, targets: 8 };
+/** On a GPU sizes are rounded up even where no step is recorded. */
+export function shapeMultiples(launcher: StepLauncher | null, device: t.Device): ShapeMultiples {
+  return launcher?.multiples ?? (device === 'cpu' ? {} : FINE_MULTIPLES);
+}
+
 /** A recording costs several steps, and many shapes come only a few times. */
 const PLAIN_RUNS = 3;
 /**
@@ -49,20 +54,28 @@ const ROOM_FACTOR = 1.25;
  * give back all, since they measure what a run needs.
  */
 export class RecordingRoom {
+  readonly #share: number;
   /** Bytes that recordings took from the device. */
   #held = 0;
   /** Bytes that the allocator held when the recording under way began. */
   #before: number | null = null;
 
-  constructor(private readonly memory: RecordingMemory) {}
+  /** @param share of the device's memory that may be used; default: all */
+  constructor(
+    private readonly memory: RecordingMemory,
+    share = 1,
+  ) {
+    this.#share = share;
+  }
 
   /** Before a recording. */
   make(): void {
     const now = this.memory.statistics();
     if (now === null) return;
     const needed = ROOM_FACTOR * Math.max(0, now.peakAllocated - now.allocated - this.#held);
-    if (now.free < needed) this.memory.empty();
-    this.#before = (now.free < needed ? this.memory.statistics()! : now).reserved;
+    const free = now.free - (1 - this.#share) * now.total;
+    if (free < needed) this.memory.empty();
+    this.#before = (free < needed ? this.memory.statistics()! : now).reserved;
   }
 
   /** After each run. */
@@ -98,6 +111,8 @@ export interface LauncherOptions {
   readonly records?: 'where it pays' | 'at once' | 'never';
   /** Where gradients and sums are gathered when several processes train; default: each in a tensor of its own. */
   readonly gather?: GradientSum | undefined;
+  /** Of the device's memory, what recordings may fill beside plain steps; default: all. */
+  readonly memoryShare?: number;
   /** Runs of a shape before it is recorded; the last of them tells how far the device lags behind. */
   readonly plainRuns?: number;
 }
@@ -143,7 +158,9 @@ export class StepLauncher implements Disposable {
     const atOnce = mode === 'rehearse' || records === 'at once';
     this.#plainRuns = options.plainRuns ?? (atOnce ? 1 : PLAIN_RUNS);
     const { device } = wire.encoder;
-    this.#room = records === 'where it pays' ? new RecordingRoom(options.memory ?? memoryOf(device)) : null;
+    const room = (): RecordingRoom =>
+      new RecordingRoom(options.memory ?? memoryOf(device), options.memoryShare);
+    this.#room = records === 'where it pays' ? room() : null;
     this.steps = new t.cuda.RecordedSteps({
       mode,
       device,

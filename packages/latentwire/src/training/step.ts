@@ -8,7 +8,7 @@ import type { WireOptimizer } from './optimizer.js';
 import type { PreparedData } from './prepare.js';
 import type { Stage, StageWeights } from './stages.js';
 import { composeStep, type StepBatches } from './step-batches.js';
-import { type StepLauncher, zeroSums } from './step-launcher.js';
+import { type StepLauncher, shapeMultiples, zeroSums } from './step-launcher.js';
 import { type GradientSum, numbersFrom, type StepNumbers } from './team/gradient-sum.js';
 import type { Shard } from './team/shard.js';
 
@@ -108,7 +108,7 @@ export function issueStep(
   const continues = options.continues ?? (() => false);
   const readingWindow = options.readingWindow ?? ((_, length) => [0, length]);
   const readOnce = options.readOnce ?? false;
-  const multiples = launcher?.multiples ?? {};
+  const multiples = shapeMultiples(launcher, wire.encoder.device);
   const { step, batches } =
     options.composed ??
     composeStep(data, wire.layout, microBatches, {

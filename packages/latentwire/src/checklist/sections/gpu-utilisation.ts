@@ -205,7 +205,7 @@ export const gpuUtilisation: Section = {
       name: 'utilisation',
       collect(bench) {
         if (!bench.hasGpu) throw new NotApplicable('no GPU here');
-        return trainLarge(bench, { shape: LARGE, samples: 4096, minutes: 0.75 });
+        return trainLarge(bench, { shape: LARGE, samples: 4096, minutes: 1 });
       },
       checks: [
         {
@@ -227,13 +227,14 @@ export const gpuUtilisation: Section = {
           says: 'Memory-aware batching: the batch that is found fills 80 % of the memory, as predicted',
           claims: [13, 32],
           judge: ({ batch }) => {
-            const { capacity_bytes: capacity, predicted_bytes: predicted, training_bytes: peak } = batch;
-            const share = (peak ?? Number.NaN) / capacity;
-            const error = predicted === null ? 0 : Math.abs((peak ?? Number.NaN) / predicted - 1);
-            const filled = batch.limited_by === 'most' || share > 0.5 * TARGET_MEMORY;
+            const { capacity_bytes: capacity, predicted_bytes: predicted, measured_bytes: measured } = batch;
+            const peak = batch.training_bytes ?? Number.NaN;
+            const error = predicted === null ? 0 : Math.abs(measured / predicted - 1);
+            const filled = batch.limited_by === 'most' || measured > (TARGET_MEMORY - 0.02) * capacity;
+            const most = (TARGET_MEMORY + 0.02) * capacity;
             return verdict(
-              share < TARGET_MEMORY * 1.05 && error < 0.15 && filled,
-              `batch ${batch.batch_size} (limited by ${batch.limited_by}): predicted ${gigabytes(predicted)}, peak of the training ${gigabytes(peak)} of ${gigabytes(capacity)} (${percent(share)})`,
+              filled && measured < most && peak < most && error < 0.05,
+              `batch ${batch.batch_size} (limited by ${batch.limited_by}): predicted ${gigabytes(predicted)}, with the longest texts ${gigabytes(measured)} of ${gigabytes(capacity)} (${percent(measured / capacity)}), peak of the training ${gigabytes(peak)} (${percent(peak / capacity)})`,
             );
           },
         },

@@ -38,6 +38,8 @@ export interface BatchSizeRecord {
   /** Peak of one batch of the evaluation. */
   readonly evaluation_bytes: number;
   readonly measurements: SearchResult['measurements'];
+  /** Of the trials, issued plainly and launched; absent: not tried. */
+  readonly samples_per_second: { plain: number; launched?: number };
   readonly seconds: number;
   /** Peak of the training, in its last attempt; absent until it ends. */
   readonly training_bytes?: number;
@@ -63,6 +65,8 @@ export interface ChooseOptions {
   readonly gauge?: MemoryGauge;
 }
 
+/** How many times faster launched steps must be: the shapes of real batches are not all recorded. */
+const LAUNCH_GAIN = 1.1;
 /** On the CPU a larger batch saves no time: what is looked for there is only whether this one fits. */
 const MOST_ON_CPU = 32;
 
@@ -125,12 +129,22 @@ async function findBatchSize(
   let way: 'plain' | 'launched' = 'plain';
   let result = search(way);
   // The last trial: its memory stays with the allocator, in pieces of the right sizes for the training.
-  if (device !== 'cpu' && result.measurements.at(-1)!.size !== result.size) trials.measure(result.size, way);
-  // Recorded steps hold memory of their own. Where the device is the slower side they save nothing.
+  const settle = (): void => void trials.measure(result.size, way);
+  if (device !== 'cpu' && result.measurements.at(-1)!.size !== result.size) settle();
+  // Recorded steps hold memory of their own, so that fewer examples fit; and where the device is the slower side they save
+  // nothing.
   const canLaunch = StepLauncher.canLaunch(session.wire, { disabled: config.system.disable_graphs });
+  const speed = (): number => Math.round(10 * trials.samplesPerSecond) / 10;
+  const speeds: BatchSizeRecord['samples_per_second'] = { plain: speed() };
   if (canLaunch && !trials.deviceBound) {
-    way = 'launched';
-    result = search(way);
+    const plainly = result;
+    [way, result] = ['launched', search('launched')];
+    settle();
+    speeds.launched = speed();
+    if (speeds.launched < LAUNCH_GAIN * speeds.plain) {
+      [way, result] = ['plain', plainly];
+      settle();
+    }
   }
   const { size, predicted, measured, limitedBy, measurements } = result;
   const seconds = Math.round(performance.now() - started) / 1000;
@@ -143,6 +157,9 @@ async function findBatchSize(
     measured: gib(measured),
     of: gib(capacity),
     share: Math.round((1000 * measured) / capacity) / 1000,
+    samples_per_second: Object.entries(speeds)
+      .map(([each, speed]) => `${speed} ${each}`)
+      .join(', '),
     seconds,
   });
   if (measured > target_memory * capacity * 1.02) {
@@ -161,6 +178,7 @@ async function findBatchSize(
     measured_bytes: measured,
     evaluation_bytes: evaluation,
     measurements,
+    samples_per_second: speeds,
     seconds,
     identity,
   };

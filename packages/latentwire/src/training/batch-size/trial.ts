@@ -2,6 +2,7 @@
  * A trial of a batch size: the real optimiser step with the longest texts, in every kind of step that the run will have, as
  * often as it takes for steps to be launched as graphs. Weights are put back afterwards.
  */
+import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
 import { stepDraws } from '../draws.js';
 import { wireOptimizer } from '../optimizer.js';
@@ -26,6 +27,7 @@ export class Trials implements Disposable {
   readonly #weights: readonly { readonly parameter: t.Tensor; readonly saved: t.Tensor }[];
   readonly #steps: readonly TrialStep[];
   #deviceBound = false;
+  #samplesPerSecond = Number.NaN;
 
   constructor(
     private readonly session: Session,
@@ -63,6 +65,11 @@ export class Trials implements Disposable {
     return this.#deviceBound;
   }
 
+  /** Over one step of each kind, in the way and at the size of the last trial. */
+  get samplesPerSecond(): number {
+    return this.#samplesPerSecond;
+  }
+
   /** Puts the weights back as they were. */
   [Symbol.dispose](): void {
     for (const { parameter, saved } of this.#weights) {
@@ -94,17 +101,28 @@ export class Trials implements Disposable {
           onMicroBatch: this.options.check,
         });
       };
+      let seconds = 0;
+      const timed = (kind: TrialStep): void => {
+        t.synchronize(wire.encoder.device);
+        const began = performance.now();
+        step(kind, indices);
+        t.synchronize(wire.encoder.device);
+        seconds += (performance.now() - began) / 1000;
+      };
       for (const kind of this.#steps) {
         if (way === 'launched') {
           // Run plainly, recorded, launched.
-          for (let i = 0; i < 3; i++) step(kind, indices);
+          for (let i = 0; i < 2; i++) step(kind, indices);
+          timed(kind);
         } else {
           // The first time makes tables and workspaces, the second tells how far the device lags behind.
           if (launcher !== null) step(kind, indices);
-          step(kind, indices);
+          timed(kind);
         }
       }
       this.#deviceBound = launcher?.deviceBound ?? false;
+      const perStep = this.#microBatches(indices).flat().length;
+      this.#samplesPerSecond = (perStep * this.#steps.length) / seconds;
       // A shape that is new runs plainly while the memory of recorded ones is held.
       if (way === 'launched' && size > 1) for (const kind of this.#steps) step(kind, indices.slice(0, -1));
     } finally {
