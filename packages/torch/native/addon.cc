@@ -3,6 +3,7 @@
 // device.h, recompute.h, digest.h, save.h, signals.h, capture.h, process_group.h.
 #include "autograd.h"
 #include "capture.h"
+#include "cast_op.h"
 #include "device.h"
 #include "digest.h"
 #include "dispatch.h"

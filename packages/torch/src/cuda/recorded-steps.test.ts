@@ -105,6 +105,27 @@ describe('a recorded step', () => {
     expect(steps.counts).toEqual({ plain: 4, recorded: 1, launched: 1, mismatches: 0 });
   });
 
+  it('gives the place of a key that was not used for long to another one', () => {
+    using steps = new RecordedSteps({ mode: 'rehearse', limit: 2 });
+    const run = (key: string, times: number): void => {
+      for (let i = 0; i < times; i++) t.scope(() => void steps.run(key, () => t.zeros([2])));
+    };
+    const before = t.liveTensors();
+    run('a', 3);
+    run('b', 3);
+    run('c', 5);
+    // Both were used less than eight runs ago.
+    expect(steps.counts).toEqual({ plain: 7, recorded: 2, launched: 2, mismatches: 0 });
+    run('b', 1);
+    run('c', 3);
+    expect(steps.counts.recorded).toBe(3);
+    run('b', 1);
+    run('a', 1);
+    expect(steps.counts).toEqual({ plain: 8, recorded: 3, launched: 6, mismatches: 0 });
+    steps.dispose();
+    expect(t.liveTensors()).toBe(before);
+  });
+
   it('makes room before each recording, and only then', () => {
     let rooms = 0;
     using steps = new RecordedSteps({ mode: 'rehearse', makeRoom: () => rooms++ });

@@ -23,13 +23,20 @@ export interface RecordedStepCounts {
 interface Recording {
   readonly step: number;
   readonly result: unknown;
+  /** The run it was last used in. */
+  used: number;
 }
+
+/** A recording that was not used for this many times the limit of them is not expected back. */
+const STALE_LIMITS = 4;
 
 /** Whether steps can be captured here: a CUDA device is there, and the set-up found CUDA's headers. */
 export const graphsAvailable = (): boolean => native.graphsAvailable();
 
 export class RecordedSteps implements Disposable {
+  /** The least recently used first. */
   readonly #recordings = new Map<string, Recording>();
+  #runs = 0;
   /** How often a key was run plainly: the first time makes tables and workspaces, a later one is recorded. */
   readonly #seen = new Map<string, number>();
   readonly #mode: 'capture' | 'rehearse' | 'off';
@@ -44,7 +51,8 @@ export class RecordedSteps implements Disposable {
    * @param options.mode `capture` (default) launches graphs where this machine can, `off` runs everything plainly.
    * `rehearse` runs plainly too, but walks each recording first: it tells on any machine whether steps are fit to be
    * captured.
-   * @param options.limit most recordings kept; keys beyond it run plainly
+   * @param options.limit most recordings kept; a key beyond it takes the place of one that was not used for long, or else
+   * runs plainly
    * @param options.plainRuns runs of a key before it is recorded, at least 1 (default): a recording pays only for keys that come
    * back
    * @param options.makeRoom called before a recording; default: gives back what torch's allocator keeps for later
@@ -87,11 +95,15 @@ export class RecordedSteps implements Disposable {
    */
   run<T>(key: string, body: () => T): T {
     if (this.#mode === 'off') return this.#plain(body);
+    this.#runs++;
     const recording = this.#recordings.get(key);
     if (recording !== undefined) {
       const walked = walk(recording.step, body);
       if (walked.whole) {
         this.#counts.launched++;
+        recording.used = this.#runs;
+        this.#recordings.delete(key);
+        this.#recordings.set(key, recording);
         if (this.#mode === 'rehearse') return body();
         native.launch(recording.step, true);
         return walked.result as T;
@@ -104,8 +116,7 @@ export class RecordedSteps implements Disposable {
     }
     const seen = this.#seen.get(key) ?? 0;
     this.#seen.set(key, seen + 1);
-    if (seen < this.#plainRuns || this.#recordings.size >= this.#limit || !this.#pays(key))
-      return this.#plain(body);
+    if (seen < this.#plainRuns || !this.#pays(key) || !this.#hasPlace()) return this.#plain(body);
     this.#makeRoom();
     const recorded = this.#record(body);
     if (recorded === null) {
@@ -113,10 +124,22 @@ export class RecordedSteps implements Disposable {
       return this.#plain(body);
     }
     const { step, result } = recorded;
-    this.#recordings.set(key, { step, result });
+    this.#recordings.set(key, { step, result, used: this.#runs });
     if (this.capturing) native.launch(step, false);
     this.#counts.recorded++;
     return result;
+  }
+
+  /** Whether there may be one more recording; a stale one goes for it. */
+  #hasPlace(): boolean {
+    if (this.#recordings.size < this.#limit) return true;
+    const [oldest] = this.#recordings;
+    if (oldest === undefined) return false;
+    const [key, { step, used }] = oldest;
+    if (this.#runs - used <= STALE_LIMITS * this.#limit) return false;
+    native.forgetStep(step);
+    this.#recordings.delete(key);
+    return true;
   }
 
   /** Null where there is not enough memory for it: a plain run needs less, since it takes what others left. */

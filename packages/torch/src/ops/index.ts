@@ -1,3 +1,4 @@
+export * from './cast.js';
 export * from './create.js';
 export * from './functional.js';
 export * from './indexing.js';

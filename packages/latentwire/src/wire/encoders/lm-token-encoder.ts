@@ -106,6 +106,13 @@ export class LmTokenEncoder extends TokenEncoder {
     const { weights } = this.#model;
     if (this.lora !== null) return this.lora.added(weights);
     if (train !== 'full' || dtype === 'float32') return weights;
-    return mapWeights(weights, (tensor, name) => (name === 'head' ? tensor : tensor.to({ dtype })));
+    // In one operator: one by one, issuing them takes a tenth of a forward pass.
+    const own: t.Tensor[] = [];
+    mapWeights(weights, (tensor, name) => {
+      if (name !== 'head') own.push(tensor);
+      return tensor;
+    });
+    const cast = t.castAll(own, dtype).values();
+    return mapWeights(weights, (tensor, name) => (name === 'head' ? tensor : cast.next().value!));
   }
 }
