@@ -9,14 +9,19 @@ import { tinySession, everyTerm as weights, withTeachers } from './tiny-session.
 const rates = { lr: 1e-4, encoderLr: 1e-5, weightDecay: 0.01 };
 const MULTIPLES = { texts: 8, positions: 8, targets: 16, rows: 3 };
 
+interface Variant {
+  readonly readOnce?: boolean;
+  readonly computeDtype?: t.FloatDType;
+}
+
 /** Weights and losses after some steps on changing examples, with changing weights of the terms. */
 async function run(
   launched: boolean,
   readers: number,
   settings: Record<string, unknown> = {},
-  readOnce = false,
+  { readOnce = false, computeDtype = 'float32' }: Variant = {},
 ) {
-  const { wire, data, models } = tinySession(7, 24, readers, settings);
+  const { wire, data, models } = tinySession(7, 24, readers, settings, computeDtype);
   for (const model of models) model.recomputeLayers = settings['training.gradient_checkpointing'] === true;
   const prepared = await withTeachers(readOnce ? { ...data, ...sharedTexts(data) } : data);
   const optimizer = wireOptimizer(wire, rates);
@@ -76,30 +81,28 @@ describe('a launched step', () => {
     wire.dispose();
   });
 
-  it.each([
+  it.each<[string, number, Record<string, unknown>, Variant?]>([
     ['one reader', 1, {}],
     ['two readers, all or one per step', 2, {}],
     ['private latents', 2, { 'wire.latent_private_len': 1 }],
     ['int8 latents', 1, { 'wire.bits': 8 }],
     ['layers computed again', 1, { 'training.gradient_checkpointing': true }],
-    ['texts of several questions, each repeated once', 1, {}, true],
-  ])(
-    'is fit to be captured and trains as a plain one does: %s',
-    async (_, readers, settings, readOnce = false) => {
-      const plain = await run(false, readers, settings, readOnce);
-      const launched = await run(true, readers, settings, readOnce);
-      expect(launched.counts.mismatches).toBe(0);
-      expect(launched.counts.launched).toBeGreaterThan(4);
-      launched.losses.forEach((loss, i) => {
-        expect(loss).toBeCloseTo(plain.losses[i]!, 3);
-      });
-      for (const [name, values] of plain.parameters) {
-        const others = launched.parameters.get(name)!;
-        const worst = Math.max(...values.map((value, i) => Math.abs(value - others[i]!)));
-        expect(worst, name).toBeLessThan(2e-3);
-      }
-    },
-  );
+    ['texts of several questions, each repeated once', 1, {}, { readOnce: true }],
+    ['an encoder in bfloat16', 1, {}, { computeDtype: 'bfloat16' }],
+  ])('is fit to be captured and trains as a plain one does: %s', async (_, readers, settings, variant) => {
+    const plain = await run(false, readers, settings, variant);
+    const launched = await run(true, readers, settings, variant);
+    expect(launched.counts.mismatches).toBe(0);
+    expect(launched.counts.launched).toBeGreaterThan(4);
+    launched.losses.forEach((loss, i) => {
+      expect(loss).toBeCloseTo(plain.losses[i]!, 3);
+    });
+    for (const [name, values] of plain.parameters) {
+      const others = launched.parameters.get(name)!;
+      const worst = Math.max(...values.map((value, i) => Math.abs(value - others[i]!)));
+      expect(worst, name).toBeLessThan(2e-3);
+    }
+  });
 
   it('is padded for recordings only where there are any', () => {
     const { wire } = tinySession(7, 4);

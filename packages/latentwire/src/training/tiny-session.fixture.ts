@@ -71,12 +71,14 @@ function tinyReader(name: string, generator: t.Generator): Reader {
 /**
  * The same numbers for the same seed. Contexts, tails and answers have different lengths.
  * @param settings of the wire, in place of the tiny ones
+ * @param computeDtype of the encoder
  */
 export function tinySession(
   seed: number,
   examples: number,
   readerCount = 1,
   settings: Readonly<Record<string, unknown>> = {},
+  computeDtype: t.FloatDType = 'float32',
 ): TinySession {
   const generator = new t.Generator('cpu', seed);
   const readers = Array.from({ length: readerCount }, (_, k) => tinyReader(`tiny-${k}`, generator));
@@ -86,7 +88,7 @@ export function tinySession(
   if (config.encoder.type === 'stq' || config.encoder.lora_rank !== null) {
     for (const weight of namedWeights(encoder.weights).values()) weight.setRequiresGrad(false);
   }
-  const wire = buildWire(config, models, tinySource(encoder), generator);
+  const wire = buildWire(config, models, tinySource(encoder, computeDtype), generator);
   const ids = (length: number, i: number): Int32Array =>
     Int32Array.from({ length }, (_, k) => 2 + ((i * 31 + k * 7 + length) % 30));
   const range = Array.from({ length: examples }, (_, i) => i);
@@ -129,8 +131,8 @@ function wireConfig(settings: Readonly<Record<string, unknown>>): WireConfig {
   return applyAssignments(Object.entries(all).map(([path, value]) => ({ path, value, origin: 'test' })));
 }
 
-function tinySource(model: LanguageModel): EncoderSource {
-  return { tokenizer: noTokenizer, model, device: 'cpu', computeDtype: 'float32' };
+function tinySource(model: LanguageModel, computeDtype: t.FloatDType): EncoderSource {
+  return { tokenizer: noTokenizer, model, device: 'cpu', computeDtype };
 }
 
 /** The data with the distributions of readers that read some text. */
