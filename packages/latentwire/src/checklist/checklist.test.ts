@@ -1,7 +1,7 @@
 /**
  * The frame of the checklist, and every judge on the evidence of a real run (golden/evidence.json, made by
- * `latentwire checklist` on a machine with Slurm and without a GPU; what only a GPU shows is made up). For each line
- * there is evidence that fails it: a check that cannot fail proves nothing.
+ * `latentwire checklist` on a machine with Slurm and without a GPU; what only a GPU shows is of a run on an H100). For each
+ * line there is evidence that fails it: a check that cannot fail proves nothing.
  */
 import fs from 'node:fs';
 import { describe, expect, it } from 'vitest';
