@@ -48,8 +48,8 @@ inline napi_value set_num_threads(napi_env env, const Arguments& args) {
   return undefined(env);
 }
 
-/// Flash attention before cuDNN's. On Hopper and Blackwell torch asks cuDNN first, which builds a plan for every new shape,
-/// a tenth of a second forward and as much backward: batches of texts have many. What flash attention does not take
+/// Flash attention before cuDNN's. On Hopper and Blackwell torch asks cuDNN first (ATen/native/transformers/cuda/sdp_utils.cpp),
+/// which builds a plan for every new shape and thread: batches of texts have many. What flash attention does not take
 /// (masks) goes to cuDNN. TORCH_CUDNN_SDPA_DEPRIORITIZED=0 leaves torch's order.
 inline void prefer_flash_attention() {
 #if LATENTWIRE_TORCH_AT_LEAST(2, 7)
