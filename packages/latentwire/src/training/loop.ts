@@ -4,7 +4,6 @@
  */
 import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
-import { BatchPlan } from '../data/index.js';
 import { LatentWireError } from '../errors.js';
 import {
   Interrupted,
@@ -14,7 +13,7 @@ import {
   peakTflops,
   type Run,
 } from '../telemetry/index.js';
-import { accumulationOf, type BatchPolicy, microBatchesOf } from './batch-size/index.js';
+import { accumulationOf, type BatchPolicy, stepOrder } from './batch-size/index.js';
 import {
   CheckpointSaver,
   type CheckpointState,
@@ -105,15 +104,8 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
   const { config, wire } = session;
   const { writer, logger, interruption, team, policy, resume, from: before } = options;
   const run = writer?.run;
-  const { epochs, max_steps, max_minutes } = config.training;
-  const plan = new BatchPlan({
-    lengths: data.contexts.map((ids) => ids.length),
-    batchSize: policy.planned,
-    stream: session.root.stream('data-order'),
-    groups: config.data.questions_together ? sharedTexts(data.contexts) : undefined,
-  });
-  const stepsPerEpoch = Math.ceil(plan.batchesPerEpoch / policy.perStep);
-  const totalSteps = Math.min(epochs * stepsPerEpoch, max_steps ?? Number.POSITIVE_INFINITY);
+  const { max_minutes } = config.training;
+  const { stepsPerEpoch, totalSteps, cursorAt, microBatchesAt } = stepOrder(session, data, policy);
   const schedule: t.optim.LearningRateSchedule = {
     kind: 'cosine',
     totalSteps,
@@ -174,17 +166,6 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
     read?.();
   };
   const elapsed = (): number => (before?.elapsed_seconds ?? 0) + (performance.now() - start) / 1000;
-  const cursorAt = (at: number): CheckpointState['cursor'] => ({
-    epoch: Math.floor(at / stepsPerEpoch),
-    batch: (at % stepsPerEpoch) * policy.perStep,
-  });
-  const microBatchesAt = (at: number): (readonly number[])[] => {
-    const { epoch, batch } = cursorAt(at);
-    const last = Math.min(batch + policy.perStep, plan.batchesPerEpoch);
-    return Array.from({ length: last - batch }, (_, i) => plan.batch(epoch, batch + i)).flatMap((planned) =>
-      microBatchesOf(planned, policy),
-    );
-  };
   const state = (): CheckpointState => ({
     step,
     total_steps: totalSteps,
@@ -404,14 +385,4 @@ function saveLast(saver: CheckpointSaver, state: CheckpointState): void {
     if (attempt < 3) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
   }
   throw saver.failure!;
-}
-
-/** A number for each text; questions on one text share its tokens, and so its number. */
-function sharedTexts(contexts: readonly Int32Array[]): Int32Array {
-  const numbers = new Map<Int32Array, number>();
-  return Int32Array.from(contexts, (ids) => {
-    const number = numbers.get(ids) ?? numbers.size;
-    numbers.set(ids, number);
-    return number;
-  });
 }

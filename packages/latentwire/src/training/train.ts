@@ -137,6 +137,7 @@ export async function train(config: RunConfig, io: TrainIo): Promise<TrainReport
       chooseBatchSize(session, data, {
         ...{ run, logger, interruption, state: resume?.opened.state },
         device: identity.facts.device!,
+        processes: team?.size,
       });
     const chosen = await (team === null ? choose() : team.phase('batch size', choose));
     const plain = chosen.record?.steps === 'plain';

@@ -19,8 +19,9 @@ import type { Session } from '../session.js';
 import { StepLauncher } from '../step-launcher.js';
 import { tryEvaluation } from './evaluation-trial.js';
 import { type MemoryGauge, memoryGauge } from './memory-gauge.js';
+import { usedMicroBatch } from './policy.js';
 import { type SearchResult, searchBatchSize } from './search.js';
-import { Trials } from './trial.js';
+import { type Timing, Trials, type Way } from './trial.js';
 
 /** logs/batch_size.json: what `--batch-size auto` found, and how. */
 export interface BatchSizeRecord {
@@ -38,7 +39,7 @@ export interface BatchSizeRecord {
   /** Peak of one batch of the evaluation. */
   readonly evaluation_bytes: number;
   readonly measurements: SearchResult['measurements'];
-  /** Of the trials, issued plainly and launched; absent: not tried. */
+  /** Of steps as the run has them most often, issued plainly and launched; absent: not tried. */
   readonly samples_per_second: { plain: number; launched?: number };
   readonly seconds: number;
   /** Peak of the training, in its last attempt; absent until it ends. */
@@ -63,6 +64,8 @@ export interface ChooseOptions {
   readonly device: string;
   /** Default: that of the session's device. */
   readonly gauge?: MemoryGauge;
+  /** Processes that train together; default: this one alone. */
+  readonly processes?: number | undefined;
 }
 
 /** How many times faster launched steps must be: the shapes of real batches are not all recorded. */
@@ -101,7 +104,7 @@ export async function chooseBatchSize(
 async function findBatchSize(
   session: Session,
   data: PreparedData,
-  { logger, interruption, gauge = memoryGauge(session.device) }: ChooseOptions,
+  { logger, interruption, gauge = memoryGauge(session.device), processes = 1 }: ChooseOptions,
   identity: string,
 ): Promise<BatchSizeRecord> {
   const { config, device } = session;
@@ -109,16 +112,17 @@ async function findBatchSize(
   const started = performance.now();
   const check = (): void => interruption.check();
   const evaluation = await tryEvaluation(session, data, { gauge, check });
+  const examples = data.examples.length;
   const most = Math.min(
-    data.examples.length,
-    effective_batch ?? Number.POSITIVE_INFINITY,
+    Math.ceil(Math.min(examples, effective_batch ?? Number.POSITIVE_INFINITY) / processes),
     device === 'cpu' ? MOST_ON_CPU : Number.POSITIVE_INFINITY,
   );
-  using trials = new Trials(session, data, { gauge, check });
+  using trials = new Trials(session, data, { gauge, check, processes });
   const { capacity } = gauge;
-  const search = (way: 'plain' | 'launched'): SearchResult =>
+  const search = (way: Way): SearchResult =>
     searchBatchSize({
       ...{ capacity, target: target_memory, most },
+      usable: (tried) => usedMicroBatch(config.training, tried, { examples, processes }),
       measure: (tried) => {
         const bytes = trials.measure(tried, way);
         const memory = bytes === null ? 'too little' : gib(bytes);
@@ -126,21 +130,22 @@ async function findBatchSize(
         return bytes;
       },
     });
-  let way: 'plain' | 'launched' = 'plain';
+  let way: Way = 'plain';
   let result = search(way);
   // The last trial: its memory stays with the allocator, in pieces of the right sizes for the training.
   const settle = (): void => void trials.measure(result.size, way);
   if (device !== 'cpu' && result.measurements.at(-1)!.size !== result.size) settle();
+  const canLaunch = StepLauncher.canLaunch(session.wire, { disabled: config.system.disable_graphs });
+  const perSecond = (timing: Timing | null): number => Math.round(10 * (timing?.samplesPerSecond ?? 0)) / 10;
+  const timed = trials.time(result.size, way);
+  const speeds: BatchSizeRecord['samples_per_second'] = { plain: perSecond(timed) };
   // Recorded steps hold memory of their own, so that fewer examples fit; and where the device is the slower side they save
   // nothing.
-  const canLaunch = StepLauncher.canLaunch(session.wire, { disabled: config.system.disable_graphs });
-  const speed = (): number => Math.round(10 * trials.samplesPerSecond) / 10;
-  const speeds: BatchSizeRecord['samples_per_second'] = { plain: speed() };
-  if (canLaunch && !trials.deviceBound) {
+  if (canLaunch && timed?.deviceBound === false) {
     const plainly = result;
     [way, result] = ['launched', search('launched')];
     settle();
-    speeds.launched = speed();
+    speeds.launched = perSecond(trials.time(result.size, way));
     if (speeds.launched < LAUNCH_GAIN * speeds.plain) {
       [way, result] = ['plain', plainly];
       settle();

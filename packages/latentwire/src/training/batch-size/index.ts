@@ -8,5 +8,6 @@ export {
   recordTrainingPeak,
 } from './choose.js';
 export { type MemoryGauge, memoryGauge } from './memory-gauge.js';
-export { accumulationOf, type BatchPolicy, batchPolicy, microBatchesOf } from './policy.js';
+export { accumulationOf, type BatchPolicy, batchPolicy } from './policy.js';
 export { type Measure, type SearchOptions, type SearchResult, searchBatchSize } from './search.js';
+export { type StepOrder, stepOrder } from './step-order.js';

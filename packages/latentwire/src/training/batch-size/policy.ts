@@ -38,6 +38,22 @@ export function microBatchesOf(
   return Array.from({ length: parts }, (_, part) => planned.slice(at(part), at(part + 1)));
 }
 
+/**
+ * Examples that the largest micro-batch of one process really has where `microBatch` are allowed: a step is cut into equal
+ * parts, so 100 and 127 of a step of 128 come to the same 64.
+ * @param examples of the dataset: no step has more
+ */
+export function usedMicroBatch(
+  training: Pick<RunConfig['training'], 'grad_accum' | 'effective_batch'>,
+  microBatch: number,
+  { examples, processes = 1 }: { readonly examples: number; readonly processes?: number },
+): number {
+  const { planned, microBatch: most } = batchPolicy(training, microBatch, processes);
+  const step = Math.min(planned, examples);
+  const parts = Math.ceil(step / (most * processes));
+  return Math.ceil(Math.ceil(step / parts) / processes);
+}
+
 /** What a checkpoint says of it. */
 export function accumulationOf({
   microBatch,

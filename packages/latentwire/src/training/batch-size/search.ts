@@ -23,6 +23,8 @@ export interface SearchOptions {
   readonly target: number;
   /** Largest size that is of use: examples there are, or that a step has. */
   readonly most: number;
+  /** The largest size up to this one that differs from the sizes below it. Default: all do. */
+  readonly usable?: (size: number) => number;
   readonly measure: Measure;
 }
 
@@ -37,7 +39,7 @@ export interface SearchResult {
   readonly measurements: readonly Measurement[];
 }
 
-/** The first batch is large enough to have the longest text of each kind in it. */
+/** A batch of few examples is long texts alone, and tells little of a large one. */
 const FIRST = 8;
 /** The line is drawn once batches differ by this share of what the smallest left free. */
 const ENOUGH = 0.3;
@@ -49,7 +51,8 @@ const BACK_OFF = 0.85;
 
 /** @throws LatentWireError `oom` when not even one example fits */
 export function searchBatchSize(options: SearchOptions): SearchResult {
-  const { capacity, target, most } = options;
+  const { capacity, target, usable = (size) => size } = options;
+  const most = usable(options.most);
   const slack = NEAR * capacity;
   const measurements: Measurement[] = [];
   const known = new Map<number, number>();
@@ -72,7 +75,7 @@ export function searchBatchSize(options: SearchOptions): SearchResult {
   };
 
   // Sizes to draw a line through: doubling until a good part of the room is taken, halving where that is too much.
-  for (let size = Math.min(FIRST, ceiling); !known.has(size); ) {
+  for (let size = usable(Math.min(FIRST, ceiling)); !known.has(size); ) {
     const bytes = measure(size);
     if (bytes !== null && bytes <= goal && size === ceiling) break;
     const over = measurements.some((m) => m.bytes === null || m.bytes > goal);
@@ -80,7 +83,7 @@ export function searchBatchSize(options: SearchOptions): SearchResult {
     const rise = bytes === null ? 0 : bytes - least;
     if (known.size > 1 && (over || rise >= ENOUGH * (goal - least))) break;
     const smallest = Math.min(...measurements.map((m) => m.size));
-    size = over ? Math.max(1, smallest >> 1) : Math.min(ceiling, 2 * size);
+    size = usable(over ? Math.max(1, smallest >> 1) : Math.min(ceiling, 2 * size));
   }
 
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
@@ -89,7 +92,8 @@ export function searchBatchSize(options: SearchOptions): SearchResult {
     // Memory that rises in jumps keeps a line on one side of the goal for ever: half-way between the sides, then.
     const sides = around(known, goal);
     const stuck = sides !== null && attempt >= 2 && sameSide(measurements.slice(-2), goal);
-    const size = stuck ? (sides.below[0] + sides.above[0]) >> 1 : Math.max(1, Math.min(ceiling, wanted));
+    const next = stuck ? (sides.below[0] + sides.above[0]) >> 1 : Math.max(1, Math.min(ceiling, wanted));
+    const size = usable(next);
     if (known.has(size)) break;
     const bytes = measure(size);
     if (bytes !== null && Math.abs(bytes - goal) <= slack) break;

@@ -1,6 +1,6 @@
 /**
- * A trial of a batch size: the real optimiser step with the longest texts, in every kind of step that the run will have, as
- * often as it takes for steps to be launched as graphs. Weights are put back afterwards.
+ * A trial of a batch size: the real optimiser step with the heaviest micro-batches that the run will have at that size, in every
+ * kind of step, as often as it takes for steps to be launched as graphs. Weights are put back afterwards.
  */
 import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
@@ -10,24 +10,50 @@ import { meanTextTokens, type PreparedData } from '../prepare.js';
 import type { Session } from '../session.js';
 import { answersAlone, stagePlan } from '../stages.js';
 import { type StepOptions, trainStep } from '../step.js';
-import { StepLauncher } from '../step-launcher.js';
+import { type LauncherOptions, StepLauncher, shapeMultiples } from '../step-launcher.js';
+import { heaviestBatches, typicalBatch } from './heaviest.js';
 import type { MemoryGauge } from './memory-gauge.js';
-import { heaviestStages, longestExamples } from './worst-case.js';
+import { batchPolicy } from './policy.js';
+import { longestWindow, type StepLoad, stepLoad } from './step-load.js';
+import { firstMicroBatches, stepOrder } from './step-order.js';
+import { heaviestStages } from './worst-case.js';
 
 export interface TrialOptions {
   readonly gauge: MemoryGauge;
   /** Called before each micro-batch; what it throws ends the trial. */
   readonly check: () => void;
+  /** Processes that train together; default: this one alone. */
+  readonly processes?: number;
+}
+
+/** How steps are issued; see `StepLauncher`. */
+export type Way = 'plain' | 'launched';
+
+export interface Timing {
+  readonly samplesPerSecond: number;
+  /** Whether the device, not the host, was the slower one in every kind of step that was issued plainly. */
+  readonly deviceBound: boolean;
 }
 
 /** A kind of step: terms, latents and readers of a step of the run. */
-type TrialStep = Pick<StepOptions, 'stage' | 'readers' | 'continues'>;
+interface TrialStep extends Pick<StepOptions, 'stage'> {
+  readonly readers: readonly number[];
+  readonly continues: boolean;
+}
+
+type Batch = readonly number[];
+
+/**
+ * Examples of the run that are looked at, from its first step on: three epochs of SQuAD, in less than a second. Of a longer
+ * run the rest is not seen; batches are drawn at random, so what was seen is like it.
+ */
+const LOOKED_AT = 2 ** 18;
 
 export class Trials implements Disposable {
   readonly #weights: readonly { readonly parameter: t.Tensor; readonly saved: t.Tensor }[];
   readonly #steps: readonly TrialStep[];
-  #deviceBound = false;
-  #samplesPerSecond = Number.NaN;
+  /** Micro-batches of the run by their size; those of the last size alone. */
+  #batches: { readonly size: number; readonly batches: readonly Batch[] } | null = null;
 
   constructor(
     private readonly session: Session,
@@ -46,28 +72,49 @@ export class Trials implements Disposable {
   }
 
   /** Most bytes in use with micro-batches of `size`, null when they do not fit. */
-  measure(size: number, way: 'plain' | 'launched'): number | null {
+  measure(size: number, way: Way): number | null {
     const { gauge } = this.options;
     gauge.begin();
-    try {
-      this.#run(size, way);
+    return this.#unlessTooLarge(() => {
+      // Never asked how far the device lags behind: the heaviest steps are not what most are like.
+      this.#run(way, way === 'launched' ? 1 : Number.POSITIVE_INFINITY, (step, launcher) => {
+        const chosen = this.#steps.map((kind) => ({
+          kind,
+          batches: heaviestBatches(this.#batchesOf(size), this.#loadOf(kind, launcher)),
+        }));
+        // Launched: run plainly, recorded, launched.
+        const times = way === 'launched' ? 3 : 1;
+        for (const { kind, batches } of chosen) {
+          for (const batch of batches) for (let i = 0; i < times; i++) step(kind, batch);
+        }
+        if (way === 'plain' || size === 1) return;
+        // A shape that is new runs plainly while the memory of recorded ones is held.
+        for (const { kind, batches } of chosen) step(kind, batches[0]!.slice(0, -1));
+      });
       return gauge.peak();
-    } catch (error) {
-      if (error instanceof t.TorchError && error.outOfMemory) return null;
-      throw error;
-    } finally {
-      t.zeroGrad(this.session.wire.parameters());
-    }
+    });
   }
 
-  /** Whether the device, not the host, was the slower one in every kind of step of the last plain trial. */
-  get deviceBound(): boolean {
-    return this.#deviceBound;
-  }
-
-  /** Over one step of each kind, in the way and at the size of the last trial. */
-  get samplesPerSecond(): number {
-    return this.#samplesPerSecond;
+  /** Of a step of each kind with a batch as the run has them, not the heaviest; null when they do not fit. */
+  time(size: number, way: Way): Timing | null {
+    const { device } = this.session.wire.encoder;
+    return this.#unlessTooLarge(() =>
+      this.#run(way, way === 'launched' ? 1 : 2, (step, launcher) => {
+        let [seconds, examples] = [0, 0];
+        for (const kind of this.#steps) {
+          const batch = typicalBatch(this.#batchesOf(size), this.#loadOf(kind, launcher));
+          // The first time makes tables and workspaces, the second tells how far the device lags behind, or is recorded.
+          const before = launcher === null ? 0 : way === 'launched' ? 2 : 1;
+          for (let i = 0; i < before; i++) step(kind, batch);
+          t.synchronize(device);
+          const began = performance.now();
+          examples += step(kind, batch);
+          t.synchronize(device);
+          seconds += (performance.now() - began) / 1000;
+        }
+        return { samplesPerSecond: examples / seconds, deviceBound: launcher?.deviceBound ?? false };
+      }),
+    );
   }
 
   /** Puts the weights back as they were. */
@@ -78,60 +125,71 @@ export class Trials implements Disposable {
     }
   }
 
-  #run(size: number, way: 'plain' | 'launched'): void {
+  #unlessTooLarge<T>(body: () => T): T | null {
+    try {
+      return body();
+    } catch (error) {
+      if (error instanceof t.TorchError && error.outOfMemory) return null;
+      throw error;
+    } finally {
+      t.zeroGrad(this.session.wire.parameters());
+    }
+  }
+
+  /** @param body is given what runs a step, and tells how many examples it had */
+  #run<T>(
+    way: Way,
+    plainRuns: number,
+    body: (step: (kind: TrialStep, batch: Batch) => number, launcher: StepLauncher | null) => T,
+  ): T {
     const { wire, config } = this.session;
     const { lr, encoder_lr, weight_decay, max_grad_norm } = config.optimizer;
-    const indices = longestExamples(this.data, size);
+    const { k, reading_tokens } = config.objective;
     const optimizer = wireOptimizer(wire, { lr, encoderLr: encoder_lr, weightDecay: weight_decay });
     try {
+      const records: LauncherOptions['records'] = way === 'launched' ? 'at once' : 'never';
       using launcher = StepLauncher.forRun(wire, {
-        disabled: config.system.disable_graphs,
-        records: way === 'launched' ? 'at once' : 'never',
-        plainRuns: way === 'launched' ? 1 : 2,
+        ...{ disabled: config.system.disable_graphs, records, plainRuns },
       });
-      const step = (kind: TrialStep, microBatch: readonly number[]): void => {
-        const { reading_tokens } = config.objective;
-        trainStep(wire, this.data, optimizer, this.#microBatches(microBatch), {
-          ...kind,
+      const step = ({ stage, readers, continues }: TrialStep, batch: Batch): number =>
+        trainStep(wire, this.data, optimizer, this.#microBatches(batch), {
+          ...{ stage, readers, k, launcher },
+          continues: () => continues,
           maxGradNorm: max_grad_norm,
-          k: config.objective.k,
           readOnce: config.data.questions_together,
-          readingWindow: (_, length) => [0, Math.min(length, reading_tokens ?? length)],
-          launcher,
+          readingWindow: (_, length) => longestWindow(length, reading_tokens),
           onMicroBatch: this.options.check,
-        });
-      };
-      let seconds = 0;
-      const timed = (kind: TrialStep): void => {
-        t.synchronize(wire.encoder.device);
-        const began = performance.now();
-        step(kind, indices);
-        t.synchronize(wire.encoder.device);
-        seconds += (performance.now() - began) / 1000;
-      };
-      for (const kind of this.#steps) {
-        if (way === 'launched') {
-          // Run plainly, recorded, launched.
-          for (let i = 0; i < 2; i++) step(kind, indices);
-          timed(kind);
-        } else {
-          // The first time makes tables and workspaces, the second tells how far the device lags behind.
-          if (launcher !== null) step(kind, indices);
-          timed(kind);
-        }
-      }
-      this.#deviceBound = launcher?.deviceBound ?? false;
-      const perStep = this.#microBatches(indices).flat().length;
-      this.#samplesPerSecond = (perStep * this.#steps.length) / seconds;
-      // A shape that is new runs plainly while the memory of recorded ones is held.
-      if (way === 'launched' && size > 1) for (const kind of this.#steps) step(kind, indices.slice(0, -1));
+        }).examples;
+      return body(step, launcher);
     } finally {
       optimizer.adamw.dispose();
     }
   }
 
+  /** Micro-batches that the run would have. */
+  #batchesOf(size: number): readonly Batch[] {
+    if (this.#batches?.size !== size) {
+      const policy = batchPolicy(this.session.config.training, size, this.options.processes);
+      const order = stepOrder(this.session, this.data, policy);
+      this.#batches = { size, batches: firstMicroBatches(order, policy, LOOKED_AT) };
+    }
+    return this.#batches.batches;
+  }
+
+  #loadOf(kind: TrialStep, launcher: StepLauncher | null): (batch: Batch) => StepLoad {
+    const { wire, config } = this.session;
+    const { device } = wire.encoder;
+    return stepLoad(this.data, wire.layout, {
+      ...kind,
+      readOnce: config.data.questions_together,
+      readingTokens: config.objective.reading_tokens,
+      keepsReadingLogits: device === 'cpu',
+      multiples: shapeMultiples(launcher, device),
+    });
+  }
+
   /** Two where a step has several: the second one runs beside the gradient of the first. */
-  #microBatches(indices: readonly number[]): (readonly number[])[] {
+  #microBatches(indices: Batch): Batch[] {
     const { grad_accum, effective_batch } = this.session.config.training;
     const several = effective_batch === null ? grad_accum > 1 : effective_batch > indices.length;
     return several ? [indices, indices] : [indices];
@@ -150,8 +208,6 @@ function kindsOfSteps(session: Session, data: PreparedData): TrialStep[] {
   const reads = config.objective.reading_share > 0;
   const stages = heaviestStages(plan, expansions).map((stage) => (reads ? stage : answersAlone(stage)));
   return stages.flatMap((stage) =>
-    readers.flatMap((active) =>
-      continued.map((continues) => ({ stage, readers: active, continues: () => continues })),
-    ),
+    readers.flatMap((active) => continued.map((continues) => ({ stage, readers: active, continues }))),
   );
 }

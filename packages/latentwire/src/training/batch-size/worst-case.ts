@@ -1,4 +1,4 @@
-/** What takes most memory of all that a run will do: its longest texts, in each kind of step of its schedule. */
+/** What takes most memory: the longest texts, and of each kind of step of a schedule the one with most latents. */
 import type { PreparedData } from '../prepare.js';
 import { expanded, type Stage, type StagePlan, stageAt } from '../stages.js';
 
