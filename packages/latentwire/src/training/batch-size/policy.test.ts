@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { accumulationOf, batchPolicy, microBatchesOf } from './policy.js';
+import { accumulationOf, batchPolicy, microBatchesOf, usedMicroBatch } from './policy.js';
 
 describe('the policy of batches', () => {
   it('cuts a step into as few equal parts as fit, in order, without losing an example', () => {
@@ -34,5 +34,32 @@ describe('the policy of batches', () => {
     expect(accumulationOf(policy)).toEqual({ batch_size: 24, grad_accum: 3, effective_batch: 64 });
     const small = batchPolicy({ grad_accum: 1, effective_batch: 16 }, 500);
     expect(accumulationOf(small)).toEqual({ batch_size: 16, grad_accum: 1 });
+  });
+
+  it('has as many examples at a time as the largest part of a step, whichever larger size is allowed', () => {
+    const size = fc.integer({ min: 1, max: 300 });
+    fc.assert(
+      fc.property(
+        size,
+        size,
+        fc.option(size),
+        fc.integer({ min: 1, max: 4 }),
+        (allowed, examples, effective, n) => {
+          const training = { grad_accum: 1, effective_batch: effective };
+          const most = Math.min(allowed, Math.ceil(examples / n));
+          const of = (microBatch: number): number =>
+            usedMicroBatch(training, microBatch, { examples, processes: n });
+          const used = of(most);
+          expect(used).toBeLessThanOrEqual(most);
+          expect(of(used)).toBe(used);
+          const largest = (microBatch: number): number => {
+            const policy = batchPolicy(training, microBatch, n);
+            const step = Array.from({ length: Math.min(policy.planned, examples) }, (_, i) => i);
+            return Math.ceil(Math.max(...microBatchesOf(step, policy).map(({ length }) => length)) / n);
+          };
+          expect([largest(most), largest(used)]).toEqual([used, used]);
+        },
+      ),
+    );
   });
 });

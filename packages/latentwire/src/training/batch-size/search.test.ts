@@ -92,6 +92,24 @@ describe('the search for a batch size', () => {
     }
   });
 
+  it('tries only sizes that differ from those below', () => {
+    const tried: number[] = [];
+    // A step of 128 in equal parts.
+    const usable = (size: number): number => Math.ceil(128 / Math.ceil(128 / size));
+    const of = (slope: number): SearchResult =>
+      searchBatchSize({
+        ...{ capacity: 1000, target: 0.8, most: 127, usable },
+        measure: (size) => {
+          tried.push(size);
+          return 100 + slope * size;
+        },
+      });
+    expect(of(1)).toMatchObject({ size: 64, limitedBy: 'most' });
+    expect(of(20)).toMatchObject({ size: 32, limitedBy: 'target' });
+    expect(of(50)).toMatchObject({ size: 13 });
+    for (const size of tried) expect(usable(size)).toBe(size);
+  });
+
   it('finds few examples where few fit, and one where even that is beyond the goal', () => {
     expect(search({ capacity: 100, need: (b) => 10 + 30 * b })).toMatchObject({ size: 2 });
     expect(search({ capacity: 100, need: (b) => 60 + 15 * b })).toMatchObject({ size: 1 });

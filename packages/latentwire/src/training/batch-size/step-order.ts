@@ -57,15 +57,22 @@ export function stepOrder(
   };
 }
 
-/** What each process computes at a time, from the first step on, until `most` examples were seen or the run ends. */
+/** How far a run is looked at. */
+export interface Horizon {
+  readonly examples: number;
+  readonly batches: number;
+}
+
+/** What each process computes at a time, from the first step on, until as much was seen or the run ends. */
 export function firstMicroBatches(
   order: StepOrder,
   { processes }: Pick<BatchPolicy, 'processes'>,
-  most: number,
+  most: Horizon,
 ): (readonly number[])[] {
   const found: (readonly number[])[] = [];
   let examples = 0;
-  for (let step = 0; step < order.totalSteps && examples < most; step++) {
+  for (let step = 0; step < order.totalSteps; step++) {
+    if (examples >= most.examples || found.length >= most.batches) break;
     for (const microBatch of order.microBatchesAt(step)) {
       examples += microBatch.length;
       for (const part of partsOf(microBatch, { rank: 0, size: processes })) {
@@ -77,7 +84,7 @@ export function firstMicroBatches(
 }
 
 /** A number for each text; questions on one text share its tokens, and so its number. */
-export function sharedTexts(contexts: readonly Int32Array[]): Int32Array {
+function sharedTexts(contexts: readonly Int32Array[]): Int32Array {
   const numbers = new Map<Int32Array, number>();
   return Int32Array.from(contexts, (ids) => {
     const number = numbers.get(ids) ?? numbers.size;

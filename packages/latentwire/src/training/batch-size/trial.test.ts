@@ -30,6 +30,7 @@ describe('a trial of a batch size', () => {
     const live = t.liveTensors();
     const trials = new Trials(sessionOf(tiny), data, options);
     expect(trials.measure(6, 'plain')).toBeGreaterThan(0);
+    expect(trials.measure(6, 'launched')).toBeGreaterThan(0);
     expect(trials.time(6, 'plain')!.samplesPerSecond).toBeGreaterThan(0);
     expect(digests()).not.toEqual(before);
     trials[Symbol.dispose]();

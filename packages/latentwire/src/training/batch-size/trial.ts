@@ -43,17 +43,25 @@ interface TrialStep extends Pick<StepOptions, 'stage'> {
 
 type Batch = readonly number[];
 
+/** What the run would compute with micro-batches of at most `size`. */
+interface PlannedBatches {
+  readonly size: number;
+  readonly batches: readonly Batch[];
+  /** Whether a step has several: all but the first run beside a gradient. */
+  readonly several: boolean;
+}
+
 /**
- * Examples of the run that are looked at, from its first step on: three epochs of SQuAD, in less than a second. Of a longer
- * run the rest is not seen; batches are drawn at random, so what was seen is like it.
+ * Micro-batches of the run that are looked at, from its first step on: six epochs of SQuAD, in half a second. Of a longer run
+ * the rest is not seen; batches are drawn at random, so what was seen is like it.
  */
-const LOOKED_AT = 2 ** 18;
+const LOOKED_AT = { examples: 2 ** 19, batches: 2 ** 15 };
 
 export class Trials implements Disposable {
   readonly #weights: readonly { readonly parameter: t.Tensor; readonly saved: t.Tensor }[];
   readonly #steps: readonly TrialStep[];
-  /** Micro-batches of the run by their size; those of the last size alone. */
-  #batches: { readonly size: number; readonly batches: readonly Batch[] } | null = null;
+  /** For the size that was asked for last. */
+  #planned: PlannedBatches | null = null;
 
   constructor(
     private readonly session: Session,
@@ -77,19 +85,25 @@ export class Trials implements Disposable {
     gauge.begin();
     return this.#unlessTooLarge(() => {
       // Never asked how far the device lags behind: the heaviest steps are not what most are like.
-      this.#run(way, way === 'launched' ? 1 : Number.POSITIVE_INFINITY, (step, launcher) => {
+      this.#run(size, way, way === 'launched' ? 1 : Number.POSITIVE_INFINITY, (step, launcher) => {
+        const { batches } = this.#plan(size);
         const chosen = this.#steps.map((kind) => ({
           kind,
-          batches: heaviestBatches(this.#batchesOf(size), this.#loadOf(kind, launcher)),
+          batches: heaviestBatches(batches, this.#loadOf(kind, launcher)),
         }));
+        // The optimiser makes its moments after the first gradient, and later steps run beside them.
+        for (const { kind, batches } of chosen) step(kind, batches[0]!.slice(0, 1));
         // Launched: run plainly, recorded, launched.
         const times = way === 'launched' ? 3 : 1;
         for (const { kind, batches } of chosen) {
           for (const batch of batches) for (let i = 0; i < times; i++) step(kind, batch);
         }
-        if (way === 'plain' || size === 1) return;
+        if (way === 'plain') return;
         // A shape that is new runs plainly while the memory of recorded ones is held.
-        for (const { kind, batches } of chosen) step(kind, batches[0]!.slice(0, -1));
+        for (const { kind, batches } of chosen) {
+          const [heaviest] = batches;
+          if (heaviest!.length > 1) step(kind, heaviest!.slice(0, -1));
+        }
       });
       return gauge.peak();
     });
@@ -99,10 +113,11 @@ export class Trials implements Disposable {
   time(size: number, way: Way): Timing | null {
     const { device } = this.session.wire.encoder;
     return this.#unlessTooLarge(() =>
-      this.#run(way, way === 'launched' ? 1 : 2, (step, launcher) => {
+      this.#run(size, way, way === 'launched' ? 1 : 2, (step, launcher) => {
+        const { batches } = this.#plan(size);
         let [seconds, examples] = [0, 0];
         for (const kind of this.#steps) {
-          const batch = typicalBatch(this.#batchesOf(size), this.#loadOf(kind, launcher));
+          const batch = typicalBatch(batches, this.#loadOf(kind, launcher));
           // The first time makes tables and workspaces, the second tells how far the device lags behind, or is recorded.
           const before = launcher === null ? 0 : way === 'launched' ? 2 : 1;
           for (let i = 0; i < before; i++) step(kind, batch);
@@ -138,6 +153,7 @@ export class Trials implements Disposable {
 
   /** @param body is given what runs a step, and tells how many examples it had */
   #run<T>(
+    size: number,
     way: Way,
     plainRuns: number,
     body: (step: (kind: TrialStep, batch: Batch) => number, launcher: StepLauncher | null) => T,
@@ -145,6 +161,7 @@ export class Trials implements Disposable {
     const { wire, config } = this.session;
     const { lr, encoder_lr, weight_decay, max_grad_norm } = config.optimizer;
     const { k, reading_tokens } = config.objective;
+    const { several } = this.#plan(size);
     const optimizer = wireOptimizer(wire, { lr, encoderLr: encoder_lr, weightDecay: weight_decay });
     try {
       const records: LauncherOptions['records'] = way === 'launched' ? 'at once' : 'never';
@@ -152,7 +169,7 @@ export class Trials implements Disposable {
         ...{ disabled: config.system.disable_graphs, records, plainRuns },
       });
       const step = ({ stage, readers, continues }: TrialStep, batch: Batch): number =>
-        trainStep(wire, this.data, optimizer, this.#microBatches(batch), {
+        trainStep(wire, this.data, optimizer, several ? [batch, batch] : [batch], {
           ...{ stage, readers, k, launcher },
           continues: () => continues,
           maxGradNorm: max_grad_norm,
@@ -166,14 +183,15 @@ export class Trials implements Disposable {
     }
   }
 
-  /** Micro-batches that the run would have. */
-  #batchesOf(size: number): readonly Batch[] {
-    if (this.#batches?.size !== size) {
+  #plan(size: number): PlannedBatches {
+    if (this.#planned?.size !== size) {
       const policy = batchPolicy(this.session.config.training, size, this.options.processes);
       const order = stepOrder(this.session, this.data, policy);
-      this.#batches = { size, batches: firstMicroBatches(order, policy, LOOKED_AT) };
+      const batches = firstMicroBatches(order, policy, LOOKED_AT);
+      const several = policy.perStep > 1 || policy.planned > policy.microBatch * policy.processes;
+      this.#planned = { size, batches, several };
     }
-    return this.#batches.batches;
+    return this.#planned;
   }
 
   #loadOf(kind: TrialStep, launcher: StepLauncher | null): (batch: Batch) => StepLoad {
@@ -186,13 +204,6 @@ export class Trials implements Disposable {
       keepsReadingLogits: device === 'cpu',
       multiples: shapeMultiples(launcher, device),
     });
-  }
-
-  /** Two where a step has several: the second one runs beside the gradient of the first. */
-  #microBatches(indices: Batch): Batch[] {
-    const { grad_accum, effective_batch } = this.session.config.training;
-    const several = effective_batch === null ? grad_accum > 1 : effective_batch > indices.length;
-    return several ? [indices, indices] : [indices];
   }
 }
 
