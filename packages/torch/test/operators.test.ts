@@ -45,6 +45,8 @@ const TESTED_ELSEWHERE = new Map([
     (name) => [name, 'creation.test.ts'] as const,
   ),
   ...['fromTypedArray', 'fromBytes', 'tensor'].map((name) => [name, 'creation.test.ts'] as const),
+  // Compared with `to`, tensor by tensor.
+  ['castAll', '../src/ops/cast.test.ts'] as const,
 ]);
 
 /**
