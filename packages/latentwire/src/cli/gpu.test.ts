@@ -33,7 +33,7 @@ function leave(name: string, busy: number | null): string {
       tokens: 1000,
       data_seconds: 0.5,
     },
-    ...{ save_seconds: 0, tflop_per_second: 400, mfu: 0.4 },
+    ...{ save_seconds: 0, tflop_per_second: 400, mfu: 0.4, stage: 'answers' },
   }));
   const lines = (values: readonly object[]): string =>
     values.map((each) => `${JSON.stringify(each)}\n`).join('');
@@ -56,7 +56,9 @@ describe('latentwire gpu', () => {
     expect(stdout).toContain(
       '2 steps, 10.0 s: 2.0 samples/s, 200 tokens/s, 400 TFLOP/s, MFU 40.0 %, data wait 10.0 %, saves 0.0 %',
     );
-    const { gpus, steps } = JSON.parse((await run(folder, '--json')).stdout);
+    expect(stdout).toMatch(/answers +2 +5000.0 +2 +96.0/);
+    const { gpus, steps, stages } = JSON.parse((await run(folder, '--json')).stdout);
+    expect(stages).toMatchObject([{ stage: 'answers', steps: 2, samples: 2, utilization: 0.96 }]);
     expect(gpus).toMatchObject([{ gpu: 1, utilization: 0.96 }]);
     expect(steps).toMatchObject({ mfu: 0.4, data_wait: 0.1 });
   });

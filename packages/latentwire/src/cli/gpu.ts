@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { LatentWireError } from '../errors.js';
-import type { GpuSummary, RunPaths, StepSummary } from '../telemetry/index.js';
+import type { GpuSummary, RunPaths, StageSummary, StepSummary } from '../telemetry/index.js';
 import type { CliCommand } from './command.js';
 
 export const gpu: CliCommand = {
@@ -21,6 +21,7 @@ export const gpu: CliCommand = {
       runPaths,
       runLocation,
       summariseGpus,
+      summariseStages,
       summariseSteps,
       trainingWindows,
     } = await import('../telemetry/index.js');
@@ -33,17 +34,21 @@ export const gpu: CliCommand = {
       });
     }
     const rows = existsSync(paths.diagnostics) ? readDiagnostics(paths.diagnostics) : [];
-    const watched = summariseGpus(readMonitorRows(paths.logs), trainingWindows(rows));
+    const samples = readMonitorRows(paths.logs);
+    const watched = summariseGpus(samples, trainingWindows(rows));
     const gpus = ownGpus(watched, placementOf(paths));
     requireUtilisation(gpus, (options as { minUtilization?: number }).minUtilization);
     const steps = summariseSteps(rows);
+    const ids = gpus.map((each) => each.gpu);
+    const stages = summariseStages(samples, rows, ids);
     return {
-      json: { run: name, gpus, steps: steps ?? null },
+      json: { run: name, gpus, steps: steps ?? null, stages },
       text: [
         gpus.length === 0
           ? 'no GPU was watched during this run (it trained on the CPU?)'
           : await gpuTable(gpus),
         ...(steps === undefined ? [] : ['', stepLine(steps)]),
+        ...(stages.length === 0 ? [] : ['', await stageTable(stages)]),
       ].join('\n'),
     };
   },
@@ -121,6 +126,26 @@ async function gpuTable(gpus: readonly GpuSummary[]): Promise<string> {
       g.meanPowerW,
       g.peakTemperatureC,
       100 * g.throttled,
+    ]),
+  });
+}
+
+async function stageTable(stages: readonly StageSummary[]): Promise<string> {
+  const { renderTable } = await import('../results/index.js');
+  return renderTable({
+    columns: [
+      { title: 'stage' },
+      { title: 'steps' },
+      { title: 'median ms', digits: 1 },
+      { title: 'seconds' },
+      { title: 'utilisation %', digits: 1 },
+    ],
+    rows: stages.map((s) => [
+      s.stage,
+      s.steps,
+      s.medianStepMs,
+      s.samples === 0 ? null : s.samples,
+      s.utilization === null ? null : 100 * s.utilization,
     ]),
   });
 }

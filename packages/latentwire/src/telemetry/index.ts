@@ -11,7 +11,9 @@ export {
   ownGpus,
   peakTflops,
   readMonitorRows,
+  type StageSummary,
   summariseGpus,
+  summariseStages,
   trainingWindows,
 } from './gpu-monitor/index.js';
 export { Interrupted, Interruption, type SignalNotice, type SignalSource } from './interruption.js';

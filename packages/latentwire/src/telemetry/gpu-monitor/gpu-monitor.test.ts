@@ -8,6 +8,7 @@ import { readJsonLines } from '../json-lines.js';
 import { ownGpus } from './own-gpus.js';
 import { peakTflops } from './peak.js';
 import { parseSample } from './sample.js';
+import { summariseStages } from './stages.js';
 import { readMonitorRows, summariseGpus } from './summary.js';
 
 // The monitor is a program of its own, so the built one is tested.
@@ -159,5 +160,38 @@ describe('samples', () => {
       expect.objectContaining({ gpu: 0, samples: 2, utilization: 0.95, peakMemoryMib: 1000, throttled: 0.5 }),
       expect.objectContaining({ gpu: 1, samples: 1, utilization: 0.5, throttled: 0 }),
     ]);
+  });
+
+  it('tells how busy a GPU was in each stage, over attempts, and leaves the time between them out', () => {
+    const at = (second: number): string => new Date(1_800_000_000_000 + 1000 * second).toISOString();
+    const step = (attempt: number, end: number, stage: string, seconds: number) => ({
+      ...{ attempt, time: at(end), stage, seconds },
+    });
+    const steps = [
+      step(1, 10, 'descent', 9),
+      step(1, 12, 'descent', 2),
+      step(1, 14, 'answers', 2),
+      // Another process, 100 s later, goes on before the end of the first.
+      step(2, 114, 'answers', 4),
+      step(2, 115, 'descent', 1),
+      step(2, 118, 'answers', 3),
+    ];
+    const sample = (second: number, busy: number, gpu = 0) => ({
+      ...{ time: at(second), gpu, gpu_utilization: busy },
+    });
+    const samples = [
+      // Before the end of the first step, and between the attempts.
+      ...[sample(5, 1), sample(60, 1), sample(113, 1)],
+      ...[sample(11, 50), sample(12, 70), sample(13, 100), sample(114.5, 30), sample(117, 80)],
+      sample(11, 0, 1),
+    ];
+    expect(summariseStages(samples, steps, [0])).toEqual([
+      { stage: 'descent', steps: 3, medianStepMs: 2000, samples: 3, utilization: 0.5 },
+      { stage: 'answers', steps: 3, medianStepMs: 3000, samples: 2, utilization: 0.9 },
+    ]);
+    const [both] = summariseStages(samples, steps, [0, 1]);
+    expect(both).toMatchObject({ samples: 4, utilization: 0.375 });
+    expect(summariseStages([], steps, [0])[0]).toMatchObject({ samples: 0, utilization: null });
+    expect(summariseStages(samples, [{ attempt: 1, time: at(12) }], [0])).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ export { GpuMonitor, type GpuMonitorOptions } from './monitor.js';
 export { ownGpus, type Placement } from './own-gpus.js';
 export { peakTflops } from './peak.js';
 export { parseSample } from './sample.js';
+export { type StageSummary, summariseStages } from './stages.js';
 export {
   type GpuSummary,
   readMonitorRows,
