@@ -26,6 +26,15 @@ export function findPython() {
   throw new Error(`no Python imports torch ${torch}: set LATENTWIRE_PYTHON to one that does`);
 }
 
+/**
+ * The environment of a peer: what the addon sets for its own process (native/device.h, the order of attention kernels)
+ * does not belong to it.
+ */
+export function peerEnvironment() {
+  const { TORCH_CUDNN_SDPA_DEPRIORITIZED: _, ...env } = process.env;
+  return env;
+}
+
 export class PythonPeer {
   #child;
   #lines;
@@ -35,7 +44,10 @@ export class PythonPeer {
    * @param {string[]} args
    */
   constructor(script, args = []) {
-    this.#child = spawn(findPython(), [script, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = spawn(findPython(), [script, ...args], {
+      env: peerEnvironment(),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as t from '@latentwire/torch';
 import { generate, releaseGeneration } from '../../packages/latentwire/dist/models/decoder/index.js';
+import { peerEnvironment } from '../python.mjs';
 import { save } from '../report.mjs';
 import { randomModel } from './shapes.mjs';
 
@@ -110,6 +111,7 @@ function theirs(name) {
     const args = [script, name, mode, o.device, o.prompts, o.batches, o.tokens, o.runs];
     const { stdout, status } = spawnSync(o.peer, args, {
       encoding: 'utf8',
+      env: peerEnvironment(),
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     if (status !== 0) console.error(`the peer ended with ${status}`);

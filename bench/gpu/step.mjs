@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import * as t from '@latentwire/torch';
 import { answerTerms } from '../../packages/latentwire/dist/objective/index.js';
 import { compose, poolWindows } from '../../packages/latentwire/dist/wire/index.js';
+import { peerEnvironment } from '../python.mjs';
 import { save } from '../report.mjs';
 import { randomModel } from './shapes.mjs';
 
@@ -149,6 +150,7 @@ function benchPeer(name, mode) {
   const script = fileURLToPath(new URL('peer.py', import.meta.url));
   const { stdout, status } = spawnSync(o.peer, [script, name, mode, o.device, o.batch, o.steps], {
     encoding: 'utf8',
+    env: peerEnvironment(),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   if (status === 0) return print(JSON.parse(stdout.trim().split('\n').at(-1)));
