@@ -33,7 +33,9 @@ export function summariseGpus(rows: readonly JsonRecord[], windows: readonly Tim
     const at = Date.parse(String(row.time));
     const counts = windows.length === 0 || windows.some(({ from, to }) => at >= from && at <= to);
     if (gpu === undefined || numberOf(row.gpu_utilization) === undefined || !counts) continue;
-    byGpu.set(gpu, [...(byGpu.get(gpu) ?? []), row]);
+    const known = byGpu.get(gpu);
+    if (known === undefined) byGpu.set(gpu, [row]);
+    else known.push(row);
   }
   return [...byGpu.entries()]
     .sort(([a], [b]) => a - b)
