@@ -22,13 +22,13 @@ const plan = (name, seconds, more = '') => ({
   command: `ln -sfn $MODELS models && ${LATENTWIRE} run experiments/${name}.yaml --experiment-dir $WORK/${name} ${SQUAD} ${more} \
     && ${LATENTWIRE} aggregate --experiment-dir $WORK/${name} --output $WORK/${name}/final_results.json`,
 });
-const utilisation = (name, batch, { settings = '', flags = '' } = {}) => ({
+const utilisation = (name, batch) => ({
   seconds: 360,
   needs: ['MODELS'],
   // MODELS last: a shell sees it changed in what stands behind it.
-  command: `${settings} ENCODER=$MODELS/smollm2-135m.gguf TRAIN=$MODELS/train-v1.1.json.gz DEV=$MODELS/dev-v1.1.json.gz \
+  command: `ENCODER=$MODELS/smollm2-135m.gguf TRAIN=$MODELS/train-v1.1.json.gz DEV=$MODELS/dev-v1.1.json.gz \
     MODELS="$MODELS/smollm2-135m.gguf $MODELS/gemma-3-270m.gguf" \
-    node bench/gpu/utilisation.mjs --batch ${batch} --seconds 270 --name gpu/${name} --run $WORK/run -- ${flags}`,
+    node bench/gpu/utilisation.mjs --batch ${batch} --seconds 270 --name gpu/${name} --run $WORK/run`,
 });
 const generation = (model, seconds, ...more) => ({
   seconds,
@@ -40,11 +40,6 @@ export const PARTS = {
   step: { seconds: 400, needs: ['peer'], command: 'node bench/gpu/step.mjs --peer $PEER' },
   'shared-wire': arm('main', 620),
   utilisation: utilisation('utilisation', 'auto'),
-  /** A batch with which the device is the slower side in every stage. */
-  'utilisation-large': utilisation('utilisation-large', 320, {
-    settings: 'PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True',
-    flags: '--disable-graphs',
-  }),
   /** One in which launches matter. */
   'utilisation-small': utilisation('utilisation-small', 128),
   'auto-batch': { seconds: 260, command: 'node bench/gpu/auto-batch.mjs' },

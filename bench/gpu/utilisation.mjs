@@ -74,7 +74,7 @@ const found =
 
 const report = latentwire('gpu', folder, '--json');
 console.log(report.stdout);
-const { gpus } = JSON.parse(report.stdout);
+const { gpus, stages } = JSON.parse(report.stdout);
 const lines = readFileSync(join(folder, 'logs/diagnostics.jsonl'), 'utf8').trim().split('\n');
 const steps = lines.map((line) => JSON.parse(line));
 const seconds = steps.map((step) => step.seconds).toSorted((a, b) => a - b);
@@ -96,7 +96,7 @@ const result = {
   /** Training window that is not inside a step: logs, diagnostics, lock, saves. */
   outside_steps: +(1 - steps.slice(1).reduce((sum, step) => sum + step.seconds, 0) / window).toFixed(4),
   step_ms: { median: ms(seconds, 0.5), p90: ms(seconds, 0.9), p99: ms(seconds, 0.99) },
-  by_stage: byStage(steps),
+  stages,
   /** From the start of the threads that compose, and within the window: what came after the first batch. */
   data_wait: logged('data_wait'),
   data_wait_in_window: +(
@@ -122,19 +122,4 @@ function logged(name) {
 
 function ms(sorted, part) {
   return +(1000 * sorted[Math.floor(part * (sorted.length - 1))]).toFixed(2);
-}
-
-function byStage(rows) {
-  const stages = {};
-  for (const name of new Set(rows.map((row) => row.stage))) {
-    const own = rows.filter((row) => row.stage === name).map((row) => row.seconds);
-    stages[name] = {
-      steps: own.length,
-      median_ms: ms(
-        own.toSorted((a, b) => a - b),
-        0.5,
-      ),
-    };
-  }
-  return stages;
 }
