@@ -1,6 +1,6 @@
 // latentwire::cast_all: many tensors in another type, as one operator with one gradient. A model that is trained in
-// bfloat16 keeps its weights in float32 and casts all of them in every step: tensor by tensor a tenth of what issuing the
-// forward pass of SmolLM2 and two readers cost the host. Values and gradients are those of `to`, one by one.
+// bfloat16 keeps its weights in float32 and casts all of them in every step: tensor by tensor, each takes the host a call,
+// autograd a node and the device two kernels. Values and gradients are those of `to`.
 #pragma once
 
 #include <ATen/Functions.h>

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { wireOptimizer } from './optimizer.js';
 import type { PreparedData } from './prepare.js';
 import { type StepOptions, trainStep } from './step.js';
-import { RecordingRoom, StepLauncher } from './step-launcher.js';
+import { StepLauncher } from './step-launcher.js';
 import { tinySession, everyTerm as weights, withTeachers } from './tiny-session.fixture.js';
 
 const rates = { lr: 1e-4, encoderLr: 1e-5, weightDecay: 0.01 };
@@ -148,72 +148,5 @@ describe('a launched step', () => {
     for (let i = 0; i < 5; i++) run(never, 'short', 2);
     expect([never.deviceBound, never.steps.counts.recorded]).toEqual([false, 0]);
     wire.dispose();
-  });
-});
-
-describe('room for a recording', () => {
-  /** An allocator on a device of 80: 5 stay in use, a step has up to 30 more. */
-  const allocator = (share = 1) => {
-    const state = { kept: 0, recordings: 0, emptied: 0 };
-    const memory = {
-      statistics: () => {
-        const reserved = 5 + state.kept + state.recordings;
-        return {
-          ...{ allocated: 5, peakAllocated: 35, reserved, peakReserved: 0 },
-          ...{ free: 80 - reserved, total: 80 },
-        };
-      },
-      empty: () => {
-        state.kept = 0;
-        state.emptied++;
-      },
-    };
-    const room = new RecordingRoom(memory, share);
-    const record = (more: number): void => {
-      room.make();
-      state.recordings += more;
-      room.note();
-    };
-    return { state, room, record };
-  };
-
-  it('is made only where a recording may not fit', () => {
-    const { state, record } = allocator();
-    state.kept = 30;
-    record(20);
-    expect(state.emptied).toBe(0);
-    // Up to 10 more on what the first one holds, with some gaps.
-    state.kept = 44;
-    record(0);
-    expect(state.emptied).toBe(1);
-    state.kept = 40;
-    record(10);
-    expect(state.emptied).toBe(1);
-    // They hold what the largest step takes.
-    state.kept = 44;
-    record(0);
-    expect(state.emptied).toBe(1);
-  });
-
-  it('leaves alone what the run may not use', () => {
-    const { state, record } = allocator(0.75);
-    state.kept = 20;
-    record(10);
-    expect(state.emptied).toBe(1);
-    state.kept = 20;
-    record(10);
-    expect(state.emptied).toBe(1);
-  });
-
-  it('counts only what recordings took', () => {
-    const { state, room, record } = allocator();
-    record(10);
-    state.kept = 40;
-    room.note();
-    record(0);
-    expect(state.emptied).toBe(0);
-    state.kept = 45;
-    record(20);
-    expect(state.emptied).toBe(1);
   });
 });

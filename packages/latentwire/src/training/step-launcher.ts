@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import * as t from '@latentwire/torch';
 import type { LatentWire, ShapeMultiples } from '../wire/index.js';
 import type { TermSums } from './micro-batch-loss.js';
+import { RecordingRoom, recordingMemory } from './recording-room.js';
 import type { GradientSum } from './team/gradient-sum.js';
 
 /** Sums of the terms of one step, all 0. */
@@ -22,11 +23,6 @@ export function zeroSums(device: t.Device): TermSums {
 const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128, rows: 16 };
 /** Where nothing is recorded: what matrix units like, and no padding beyond. */
 const FINE_MULTIPLES: ShapeMultiples = { texts: 8, positions: 8, targets: 8 };
-/** On a GPU sizes are rounded up even where no step is recorded. */
-export function shapeMultiples(launcher: StepLauncher | null, device: t.Device): ShapeMultiples {
-  return launcher?.multiples ?? (device === 'cpu' ? {} : FINE_MULTIPLES);
-}
-
 /** A recording costs several steps, and many shapes come only a few times. */
 const PLAIN_RUNS = 3;
 /**
@@ -44,66 +40,9 @@ export interface DeviceClock {
   wait(): void;
 }
 
-/** Of what a recording is thought to need: its blocks do not fit those of others without gaps. */
-const ROOM_FACTOR = 1.25;
-
-/**
- * Memory for recordings where torch's allocator keeps what plain runs left. Giving that back costs several steps, until all
- * of it was taken from the driver again, so it is done only where a recording may not fit otherwise: it needs at most what
- * the largest step so far had in use, less what the recordings before it hold, which they all share. Trials of a batch size
- * give back all, since they measure what a run needs.
- */
-export class RecordingRoom {
-  readonly #share: number;
-  /** Bytes that recordings took from the device. */
-  #held = 0;
-  /** Bytes that the allocator held when the recording under way began. */
-  #before: number | null = null;
-
-  /** @param share of the device's memory that may be used; default: all */
-  constructor(
-    private readonly memory: RecordingMemory,
-    share = 1,
-  ) {
-    this.#share = share;
-  }
-
-  /** Before a recording. */
-  make(): void {
-    const now = this.memory.statistics();
-    if (now === null) return;
-    const needed = ROOM_FACTOR * Math.max(0, now.peakAllocated - now.allocated - this.#held);
-    const free = now.free - (1 - this.#share) * now.total;
-    if (free < needed) this.memory.empty();
-    this.#before = (free < needed ? this.memory.statistics()! : now).reserved;
-  }
-
-  /** After each run. */
-  note(): void {
-    if (this.#before === null) return;
-    this.#held += Math.max(0, this.memory.statistics()!.reserved - this.#before);
-    this.#before = null;
-  }
-}
-
-/** The allocator, as far as recordings need it. */
-export interface RecordingMemory {
-  /** Null: it cannot be asked, nor emptied. */
-  statistics(): t.MemoryStatistics | null;
-  empty(): void;
-}
-
-function memoryOf(device: t.Device): RecordingMemory {
-  const statistics = (): t.MemoryStatistics | null => {
-    try {
-      return t.memoryStatistics(device);
-    } catch (error) {
-      // Before torch 2.9.
-      if (!(error instanceof t.TorchError)) throw error;
-      return null;
-    }
-  };
-  return { statistics, empty: () => t.emptyCache(device) };
+/** On a GPU sizes are rounded up even where no step is recorded. */
+export function shapeMultiples(launcher: StepLauncher | null, device: t.Device): ShapeMultiples {
+  return launcher?.multiples ?? (device === 'cpu' ? {} : FINE_MULTIPLES);
 }
 
 export interface LauncherOptions {
@@ -151,16 +90,14 @@ export class StepLauncher implements Disposable {
       mode?: 'capture' | 'rehearse';
       multiples?: ShapeMultiples;
       clock?: DeviceClock;
-      memory?: RecordingMemory;
     } = {},
   ) {
     const { mode = 'capture', records = 'where it pays' } = options;
     const atOnce = mode === 'rehearse' || records === 'at once';
     this.#plainRuns = options.plainRuns ?? (atOnce ? 1 : PLAIN_RUNS);
     const { device } = wire.encoder;
-    const room = (): RecordingRoom =>
-      new RecordingRoom(options.memory ?? memoryOf(device), options.memoryShare);
-    this.#room = records === 'where it pays' ? room() : null;
+    this.#room =
+      records === 'where it pays' ? new RecordingRoom(recordingMemory(device), options.memoryShare) : null;
     this.steps = new t.cuda.RecordedSteps({
       mode,
       device,

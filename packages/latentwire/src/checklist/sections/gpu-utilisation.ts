@@ -234,7 +234,7 @@ export const gpuUtilisation: Section = {
             const most = (TARGET_MEMORY + 0.02) * capacity;
             return verdict(
               filled && measured < most && peak < most && error < 0.05,
-              `batch ${batch.batch_size} (limited by ${batch.limited_by}): predicted ${gigabytes(predicted)}, with the longest texts ${gigabytes(measured)} of ${gigabytes(capacity)} (${percent(measured / capacity)}), peak of the training ${gigabytes(peak)} (${percent(peak / capacity)})`,
+              `batch ${batch.batch_size} (limited by ${batch.limited_by}): predicted ${gigabytes(predicted)}, in its trial ${gigabytes(measured)} of ${gigabytes(capacity)} (${percent(measured / capacity)}), peak of the training ${gigabytes(peak)} (${percent(peak / capacity)})`,
             );
           },
         },

@@ -39,8 +39,8 @@ export interface BatchSizeRecord {
   /** Peak of one batch of the evaluation. */
   readonly evaluation_bytes: number;
   readonly measurements: SearchResult['measurements'];
-  /** Of steps as the run has them most often, issued plainly and launched; absent: not tried. */
-  readonly samples_per_second: { plain: number; launched?: number };
+  /** Of steps as the run has them most often, issued plainly and launched; absent: there was nothing to choose, or not tried. */
+  readonly samples_per_second?: { plain: number; launched?: number };
   readonly seconds: number;
   /** Peak of the training, in its last attempt; absent until it ends. */
   readonly training_bytes?: number;
@@ -137,11 +137,12 @@ async function findBatchSize(
   if (device !== 'cpu' && result.measurements.at(-1)!.size !== result.size) settle();
   const canLaunch = StepLauncher.canLaunch(session.wire, { disabled: config.system.disable_graphs });
   const perSecond = (timing: Timing | null): number => Math.round(10 * (timing?.samplesPerSecond ?? 0)) / 10;
-  const timed = trials.time(result.size, way);
-  const speeds: BatchSizeRecord['samples_per_second'] = { plain: perSecond(timed) };
+  const timed = canLaunch ? trials.time(result.size, way) : null;
+  const speeds: BatchSizeRecord['samples_per_second'] =
+    timed === null ? undefined : { plain: perSecond(timed) };
   // Recorded steps hold memory of their own, so that fewer examples fit; and where the device is the slower side they save
   // nothing.
-  if (canLaunch && timed?.deviceBound === false) {
+  if (speeds !== undefined && timed?.deviceBound === false) {
     const plainly = result;
     [way, result] = ['launched', search('launched')];
     settle();
@@ -162,9 +163,7 @@ async function findBatchSize(
     measured: gib(measured),
     of: gib(capacity),
     share: Math.round((1000 * measured) / capacity) / 1000,
-    samples_per_second: Object.entries(speeds)
-      .map(([each, speed]) => `${speed} ${each}`)
-      .join(', '),
+    ...(speeds && { samples_per_second: JSON.stringify(speeds) }),
     seconds,
   });
   if (measured > target_memory * capacity * 1.02) {
@@ -183,7 +182,7 @@ async function findBatchSize(
     measured_bytes: measured,
     evaluation_bytes: evaluation,
     measurements,
-    samples_per_second: speeds,
+    ...(speeds && { samples_per_second: speeds }),
     seconds,
     identity,
   };

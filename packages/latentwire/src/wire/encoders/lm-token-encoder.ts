@@ -106,13 +106,13 @@ export class LmTokenEncoder extends TokenEncoder {
     const { weights } = this.#model;
     if (this.lora !== null) return this.lora.added(weights);
     if (train !== 'full' || dtype === 'float32') return weights;
-    // In one operator: one by one, issuing them takes a tenth of a forward pass.
-    const own: t.Tensor[] = [];
-    mapWeights(weights, (tensor, name) => {
-      if (name !== 'head') own.push(tensor);
-      return tensor;
-    });
-    const cast = t.castAll(own, dtype).values();
-    return mapWeights(weights, (tensor, name) => (name === 'head' ? tensor : cast.next().value!));
+    // In one operator: one by one, each takes the host a call and autograd a node.
+    const trained = [...this.#trainedWeights()];
+    const cast = t.castAll(
+      trained.map(([, tensor]) => tensor),
+      dtype,
+    );
+    const named = new Map(trained.map(([name], i) => [name, cast[i]!]));
+    return mapWeights(weights, (tensor, name) => named.get(name) ?? tensor);
   }
 }
