@@ -12,6 +12,7 @@
 #include "graph.h"
 #include "handles.h"
 #include "later_read.h"
+#include "layer_op.h"
 #include "lists.h"
 #include "process_group.h"
 #include "save.h"

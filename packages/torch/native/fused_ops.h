@@ -36,6 +36,16 @@ inline at::Tensor gated_forward(const at::Tensor& x, bool gelu) {
   return out;
 }
 
+inline at::Tensor gated_gradient(const at::Tensor& x, const at::Tensor& gradient, bool gelu) {
+  const c10::cuda::CUDAGuard on_device(x.device());
+  at::Tensor grad = gradient.contiguous(), dx = at::empty_like(x);
+  int packs = static_cast<int>(grad.size(-1) / 8);
+  int64_t total = grad.numel() / 8;
+  launch_kernel(fused("gated_backward", x), grid_of(total), kThreads, grad.const_data_ptr(), x.const_data_ptr(),
+                dx.mutable_data_ptr(), total, packs, gelu ? 1 : 0);
+  return dx;
+}
+
 struct Gated : torch::autograd::Function<Gated> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& input, bool gelu) {
     at::AutoDispatchBelowADInplaceOrView guard;
@@ -45,46 +55,51 @@ struct Gated : torch::autograd::Function<Gated> {
     return gated_forward(x, gelu);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const c10::cuda::CUDAGuard on_device(gradients[0].device());
-    at::Tensor x = context->get_saved_variables()[0], grad = gradients[0].contiguous(), dx = at::empty_like(x);
-    int packs = static_cast<int>(grad.size(-1) / 8);
-    int64_t total = grad.numel() / 8;
-    launch_kernel(fused("gated_backward", x), grid_of(total), kThreads, grad.const_data_ptr(), x.const_data_ptr(),
-                  dx.mutable_data_ptr(), total, packs, context->saved_data["gelu"].toBool() ? 1 : 0);
-    return {dx, at::Tensor()};
+    at::Tensor x = context->get_saved_variables()[0];
+    return {gated_gradient(x, gradients[0], context->saved_data["gelu"].toBool()), at::Tensor()};
   }
 };
+
+/// qkv [B, T, H + 2 Hkv, d], cos and sin [.., d], all contiguous -> q, k, v
+inline variable_list rotary_forward(const at::Tensor& qkv, const at::Tensor& cos, const at::Tensor& sin, int64_t heads,
+                                    int64_t kv_heads) {
+  const c10::cuda::CUDAGuard on_device(qkv.device());
+  auto sized = [&](int64_t n) { return at::empty({qkv.size(0), qkv.size(1), n, qkv.size(3)}, qkv.options()); };
+  at::Tensor q = sized(heads), k = sized(kv_heads), v = sized(kv_heads);
+  int packs = static_cast<int>(qkv.size(3) / 8), rows = static_cast<int>(cos.numel() / qkv.size(3));
+  int64_t total = qkv.numel() / 8;
+  launch_kernel(fused("rotary", qkv), grid_of(total), kThreads, qkv.const_data_ptr(), cos.const_data_ptr(), sin.const_data_ptr(),
+                q.mutable_data_ptr(), k.mutable_data_ptr(), v.mutable_data_ptr(), total, rows, static_cast<int>(heads),
+                static_cast<int>(kv_heads), packs);
+  return {q, k, v};
+}
+
+inline at::Tensor rotary_gradient(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& cos,
+                                  const at::Tensor& sin) {
+  const c10::cuda::CUDAGuard on_device(q.device());
+  at::Tensor dq = q.contiguous(), dk = k.contiguous(), dv = v.contiguous();
+  int64_t heads = dq.size(2), kv = dk.size(2);
+  at::Tensor dqkv = at::empty({dq.size(0), dq.size(1), heads + 2 * kv, dq.size(3)}, dq.options());
+  int packs = static_cast<int>(dq.size(3) / 8), rows = static_cast<int>(cos.numel() / dq.size(3));
+  int64_t total = dqkv.numel() / 8;
+  launch_kernel(fused("rotary_backward", dq), grid_of(total), kThreads, dq.const_data_ptr(), dk.const_data_ptr(),
+                dv.const_data_ptr(), cos.const_data_ptr(), sin.const_data_ptr(), dqkv.mutable_data_ptr(), total, rows,
+                static_cast<int>(heads), static_cast<int>(kv), packs);
+  return dqkv;
+}
 
 struct Rotary : torch::autograd::Function<Rotary> {
   static variable_list forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& cos, const at::Tensor& sin,
                                int64_t heads, int64_t kv_heads) {
     at::AutoDispatchBelowADInplaceOrView guard;
-    const c10::cuda::CUDAGuard on_device(input.device());
-    at::Tensor qkv = input.contiguous(), c = cos.contiguous(), s = sin.contiguous();  // [B, T, H + 2 Hkv, d], [.., d]
-    auto sized = [&](int64_t n) { return at::empty({qkv.size(0), qkv.size(1), n, qkv.size(3)}, qkv.options()); };
-    at::Tensor q = sized(heads), k = sized(kv_heads), v = sized(kv_heads);
-    int packs = static_cast<int>(qkv.size(3) / 8), rows = static_cast<int>(c.numel() / qkv.size(3));
-    int64_t total = qkv.numel() / 8;
-    launch_kernel(fused("rotary", qkv), grid_of(total), kThreads, qkv.const_data_ptr(), c.const_data_ptr(), s.const_data_ptr(),
-                  q.mutable_data_ptr(), k.mutable_data_ptr(), v.mutable_data_ptr(), total, rows, static_cast<int>(heads),
-                  static_cast<int>(kv_heads), packs);
+    at::Tensor c = cos.contiguous(), s = sin.contiguous();
     context->save_for_backward({c, s});
-    context->saved_data["heads"] = heads;
-    context->saved_data["kv"] = kv_heads;
-    return {q, k, v};
+    return rotary_forward(input.contiguous(), c, s, heads, kv_heads);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const c10::cuda::CUDAGuard on_device(gradients[0].device());
     auto saved = context->get_saved_variables();
-    int64_t heads = context->saved_data["heads"].toInt(), kv = context->saved_data["kv"].toInt();
-    at::Tensor dq = gradients[0].contiguous(), dk = gradients[1].contiguous(), dv = gradients[2].contiguous();
-    at::Tensor dqkv = at::empty({dq.size(0), dq.size(1), heads + 2 * kv, dq.size(3)}, dq.options());
-    int packs = static_cast<int>(dq.size(3) / 8), rows = static_cast<int>(saved[0].numel() / dq.size(3));
-    int64_t total = dqkv.numel() / 8;
-    launch_kernel(fused("rotary_backward", dq), grid_of(total), kThreads, dq.const_data_ptr(), dk.const_data_ptr(),
-                  dv.const_data_ptr(), saved[0].const_data_ptr(), saved[1].const_data_ptr(), dqkv.mutable_data_ptr(), total, rows,
-                  static_cast<int>(heads), static_cast<int>(kv), packs);
-    return {dqkv, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+    return {rotary_gradient(gradients[0], gradients[1], gradients[2], saved[0], saved[1]), at::Tensor(), at::Tensor(),
+            at::Tensor(), at::Tensor()};
   }
 };
 
@@ -96,41 +111,55 @@ inline unsigned row_threads(int packs) {
 
 inline int wide(const at::Tensor& weight, const at::Tensor& x) { return weight.scalar_type() == x.scalar_type() ? 0 : 1; }
 
+struct Normed {
+  at::Tensor sum, out, rstd;
+};
+
+/// x and a (may be undefined) contiguous
+inline Normed add_norm_forward(const at::Tensor& x, const at::Tensor& a, const at::Tensor& weight, double eps) {
+  const c10::cuda::CUDAGuard on_device(x.device());
+  bool adds = a.defined();
+  at::Tensor h = adds ? at::empty_like(x) : x, out = at::empty_like(x);
+  int packs = static_cast<int>(x.size(-1) / 8);
+  int64_t rows = x.numel() / x.size(-1);
+  at::Tensor rstd = at::empty({rows}, x.options().dtype(at::kFloat));
+  launch_kernel(fused("add_norm", x), rows, row_threads(packs), x.const_data_ptr(), read(a), weight.const_data_ptr(),
+                wide(weight, x), adds ? h.mutable_data_ptr() : nullptr, out.mutable_data_ptr(), rstd.mutable_data_ptr(), packs,
+                static_cast<float>(eps));
+  return {h, out, rstd};
+}
+
+/// Of the sum, with `dh` (may be undefined) added.
+inline at::Tensor add_norm_gradient(const at::Tensor& gradient, const at::Tensor& dh_in, const at::Tensor& h,
+                                    const at::Tensor& weight, const at::Tensor& rstd) {
+  const c10::cuda::CUDAGuard on_device(h.device());
+  at::Tensor dout = gradient.contiguous(), dx = at::empty_like(h), dh = dh_in.defined() ? dh_in.contiguous() : dh_in;
+  int packs = static_cast<int>(h.size(-1) / 8);
+  int64_t rows = h.numel() / h.size(-1);
+  launch_kernel(fused("add_norm_backward", h), rows, row_threads(packs), dout.const_data_ptr(), read(dh), h.const_data_ptr(),
+                weight.const_data_ptr(), wide(weight, h), rstd.const_data_ptr(), dx.mutable_data_ptr(), packs);
+  return dx;
+}
+
 /// (x, a) -> (x + a, norm(x + a)); with `a` undefined (x, norm(x)).
 struct AddNorm : torch::autograd::Function<AddNorm> {
   static variable_list forward(AutogradContext* context, const at::Tensor& x_in, const std::optional<at::Tensor>& a_in,
                                const at::Tensor& weight, double eps) {
     at::AutoDispatchBelowADInplaceOrView guard;
-    const c10::cuda::CUDAGuard on_device(x_in.device());
     bool adds = a_in.has_value() && a_in->defined();
-    at::Tensor x = x_in.contiguous(), a = adds ? a_in->contiguous() : at::Tensor();
-    at::Tensor h = adds ? at::empty_like(x) : x, out = at::empty_like(x);
-    int packs = static_cast<int>(x.size(-1) / 8);
-    int64_t rows = x.numel() / x.size(-1);
-    at::Tensor rstd = at::empty({rows}, x.options().dtype(at::kFloat));
-    launch_kernel(fused("add_norm", x), rows, row_threads(packs), x.const_data_ptr(), read(a), weight.const_data_ptr(),
-                  wide(weight, x), adds ? h.mutable_data_ptr() : nullptr, out.mutable_data_ptr(), rstd.mutable_data_ptr(), packs,
-                  static_cast<float>(eps));
-    context->save_for_backward({h, weight, rstd});
+    Normed done = add_norm_forward(x_in.contiguous(), adds ? a_in->contiguous() : at::Tensor(), weight, eps);
+    context->save_for_backward({done.sum, weight, done.rstd});
     context->saved_data["adds"] = adds;
     context->set_materialize_grads(false);
-    if (adds) return {h, out};
-    return {out};
+    if (adds) return {done.sum, done.out};
+    return {done.out};
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     auto saved = context->get_saved_variables();
     bool adds = context->saved_data["adds"].toBool();
-    const at::Tensor& h = saved[0];
-    const c10::cuda::CUDAGuard on_device(h.device());
-    at::Tensor given = gradients.back();
-    at::Tensor dh = adds ? gradients[0] : at::Tensor();
+    at::Tensor given = gradients.back(), dh = adds ? gradients[0] : at::Tensor();
     if (!given.defined()) return {dh, adds ? dh : at::Tensor(), at::Tensor(), at::Tensor()};
-    at::Tensor dout = given.contiguous(), dx = at::empty_like(h);
-    if (dh.defined()) dh = dh.contiguous();
-    int packs = static_cast<int>(h.size(-1) / 8);
-    int64_t rows = h.numel() / h.size(-1);
-    launch_kernel(fused("add_norm_backward", h), rows, row_threads(packs), dout.const_data_ptr(), read(dh), h.const_data_ptr(),
-                  saved[1].const_data_ptr(), wide(saved[1], h), saved[2].const_data_ptr(), dx.mutable_data_ptr(), packs);
+    at::Tensor dx = add_norm_gradient(given, dh, saved[0], saved[1], saved[2]);
     return {dx, adds ? dx : at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };

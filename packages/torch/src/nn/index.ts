@@ -4,6 +4,13 @@ export {
   decodeAttention,
   decodeKernelTakes,
 } from './decode-attention.js';
+export {
+  type DecoderLayerOptions,
+  type DecoderLayerWeights,
+  decoderLayer,
+  decoderLayerTakes,
+  setWholeLayersAnywhere,
+} from './decoder-layer.js';
 export { addNorm, gatedActivation, rotarySplit, rotate, setFusedKernels } from './fused.js';
 export * from './init.js';
 export * from './layers.js';

@@ -100,9 +100,13 @@ export function decoderForward(
       stream = { residual: sum!, delta: null };
       return;
     }
-    const { input, ...next } = t.scope(() => decoderLayer(stream, layer, i, context, places));
-    if (options.onHidden !== undefined) options.onHidden(input, i);
-    else if (i > 0) input.dispose();
+    let next = places === null && options.onHidden === undefined ? wholeLayer(stream, layer, context) : null;
+    if (next === null) {
+      const { input, ...separately } = t.scope(() => decoderLayer(stream, layer, i, context, places));
+      if (options.onHidden !== undefined) options.onHidden(input, i);
+      else if (i > 0) input.dispose();
+      next = separately;
+    }
     stream.delta?.dispose();
     if (i > 0) stream.residual.dispose();
     stream = next;
@@ -120,6 +124,20 @@ const EVERYTHING: AttentionReach = { mask: null, causal: false };
 interface Stream {
   readonly residual: t.Tensor;
   readonly delta: t.Tensor | null;
+}
+
+/** The same in one operator, where there is one for such a layer; null: there is none. */
+function wholeLayer(
+  { residual, delta }: Stream,
+  w: LayerWeights,
+  { config, cos, sin, reach, cache, decoding }: LayerContext,
+): Stream | null {
+  if (cache !== null || decoding !== null || reach.mask !== null) return null;
+  const { heads, kvHeads, rmsNormEps: eps, attentionScale: scale, activation } = config;
+  const options = { cos, sin, heads, kvHeads, eps, scale, activation, causal: reach.causal };
+  if (!t.nn.decoderLayerTakes(residual, w, options)) return null;
+  const [sum, change] = t.nn.decoderLayer(residual, delta, w, options);
+  return { residual: sum, delta: change };
 }
 
 function decoderLayer(
