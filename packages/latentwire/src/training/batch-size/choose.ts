@@ -133,7 +133,12 @@ async function findBatchSize(
   let way: Way = 'plain';
   let result = search(way);
   // The last trial: its memory stays with the allocator, in pieces of the right sizes for the training.
-  const settle = (): void => void trials.measure(result.size, way);
+  const settle = (): void => {
+    if (trials.measure(result.size, way) !== null) return;
+    logger.warn(
+      `a batch of ${result.size} fitted into memory, tried again it did not: is other work on this device?`,
+    );
+  };
   if (device !== 'cpu' && result.measurements.at(-1)!.size !== result.size) settle();
   const canLaunch = StepLauncher.canLaunch(session.wire, { disabled: config.system.disable_graphs });
   const perSecond = (timing: Timing | null): number => Math.round(10 * (timing?.samplesPerSecond ?? 0)) / 10;

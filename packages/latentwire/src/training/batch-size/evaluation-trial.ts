@@ -2,6 +2,7 @@
 import * as t from '@latentwire/torch';
 import { LatentWireError } from '../../errors.js';
 import { answerBatch } from '../../evaluation/index.js';
+import { releaseGeneration } from '../../models/decoder/index.js';
 import { taskOfRun } from '../datasets.js';
 import { answerSource, evaluationModes } from '../evaluate-run.js';
 import type { PreparedData } from '../prepare.js';
@@ -43,6 +44,9 @@ export async function tryEvaluation(
       `expected a batch of ${chosen.length} questions of the evaluation to fit into memory: ${cause.message}`,
       { code: 'oom', hint: 'lower --eval_batch_size', cause },
     );
+  } finally {
+    // All recordings share a pool of memory: while those of a generation live, that of launched steps would not be given back.
+    releaseGeneration();
   }
 }
 
