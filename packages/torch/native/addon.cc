@@ -14,6 +14,7 @@
 #include "later_read.h"
 #include "layer_op.h"
 #include "lists.h"
+#include "nll_op.h"
 #include "process_group.h"
 #include "save.h"
 #include "signals.h"

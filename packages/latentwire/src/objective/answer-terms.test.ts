@@ -43,6 +43,40 @@ describe('answerTerms', () => {
     });
   });
 
+  it('has the same values and gradient with logits in pieces', () => {
+    const run = (inPieces: boolean): number[][] =>
+      t.scope(() => {
+        const generator = new t.Generator('cpu', 3);
+        const prefix = t.randn([3, 2, 16], { generator }).setRequiresGrad();
+        const on = {
+          ...objective,
+          weights: { ...objective.weights, manifold: 0.25 },
+          statistics: embeddingStatistics(model),
+        };
+        const padded = compose(rows, 'right', 2, { targets: 4 });
+        const { loss, values } = answerTerms(model, padded, prefix, on, inPieces);
+        t.backward(loss);
+        return [values.toArray(), prefix.grad!.toArray()];
+      });
+    const [values, gradient] = run(false);
+    const [own, gradients] = run(true);
+    own!.forEach((x, i) => {
+      expect(x).toBeCloseTo(values![i]!, 5);
+    });
+    const largest = Math.max(...gradient!.map(Math.abs));
+    gradients!.forEach((g, i) => {
+      expect(Math.abs(g - gradient![i]!)).toBeLessThan(1e-5 * largest);
+    });
+    expect(largest).toBeGreaterThan(1e-3);
+  });
+
+  it('has no pieces for a distillation, which needs all logits', () => {
+    t.scope(() => {
+      const distilled = { ...objective, weights: { ...off, kd: 1 } };
+      expect(() => answerTerms(model, composed, t.randn([3, 2, 16]), distilled, true)).toThrow(/'kd'/);
+    });
+  });
+
   it('adds the manifold term by its weight, and computes none without', () => {
     t.scope(() => {
       const prefix = t.randn([3, 2, 16]);

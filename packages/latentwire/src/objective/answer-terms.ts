@@ -10,7 +10,8 @@
  *   manifold     distance of the prefix from the statistics of the embedding table (manifold-loss.ts)
  *
  * The first three are one product of a small weight matrix with n: they cost the same whether they are on or off. KD and
- * manifold are computed only when their weight is not 0.
+ * manifold are computed only when their weight is not 0. Without KD nothing else asks for the logits, and on a GPU they are
+ * made in pieces (piecewise-nll.ts).
  */
 import * as t from '@latentwire/torch';
 import { LatentWireError } from '../errors.js';
@@ -19,6 +20,7 @@ import { type ComposedBatch, indexTensor, NO_ROW } from '../wire/index.js';
 import { answerStates } from './answer-loss.js';
 import { distillationLoss } from './distillation-loss.js';
 import { type EmbeddingStatistics, manifoldLoss } from './manifold-loss.js';
+import { piecewiseNll } from './piecewise-nll.js';
 import type { TeacherBatch } from './teacher-cache/index.js';
 
 /** Order of `AnswerTerms.values`. */
@@ -51,32 +53,38 @@ export interface AnswerObjective {
 }
 
 export interface AnswerTerms {
-  /** Weighted sum, a scalar with a graph. */
+  /** Weighted sum, a scalar with a graph. With logits in pieces it serves for its gradient alone: its own value means nothing. */
   readonly loss: t.Tensor;
   /** Every term, unweighted, without a graph, fp32 [5]; 0 where a term was not computed. */
   readonly values: t.Tensor;
 }
 
-/** @param prefix [B, M, D], or null for rows without latents */
+/**
+ * @param prefix [B, M, D], or null for rows without latents
+ * @param inPieces whether logits are made in pieces; KD needs all of them
+ */
 export function answerTerms(
   model: LanguageModel,
   composed: ComposedBatch,
   prefix: t.Tensor | null,
   objective: AnswerObjective,
+  inPieces = objective.weights.kd === 0 && model.device !== 'cpu',
 ): AnswerTerms {
   const { weights, teacher, statistics, counts, share } = objective;
   return t.scope(() => {
     const { device } = model;
     const n = composed.targetIds.length;
-    const logits = model.logits(answerStates(model, composed, prefix)).to({ dtype: 'float32' });
+    const hidden = answerStates(model, composed, prefix);
     const targets = indexTensor(composed.targetIds, [n], device);
-    const nll = t.crossEntropy(logits, targets, { reduction: 'none' });
     // Every number that changes from step to step goes in as a tensor: then a captured step can be launched again.
-    const sums = t.matmul(
-      t.fromTypedArray(targetShares(composed.targetRows, objective), [4, n], { device }),
-      nll,
-    );
-    let loss = t.select(sums, 0, 0);
+    const shares = t.fromTypedArray(targetShares(composed.targetRows, objective), [4, n], { device });
+    const logits = inPieces ? null : model.logits(hidden).to({ dtype: 'float32' });
+    const scored =
+      logits === null
+        ? piecewiseNll(model, hidden, targets, t.select(shares, 0, 0))
+        : { nll: t.crossEntropy(logits, targets, { reduction: 'none' }), loss: null };
+    const sums = t.matmul(shares, scored.nll);
+    let loss = scored.loss ?? t.select(sums, 0, 0);
     const values = [t.narrow(sums, 0, 1, 3)];
     const extra = (weighted: t.Tensor | null): void => {
       if (weighted !== null) loss = t.add(loss, t.select(weighted, 0, 0));
@@ -87,7 +95,10 @@ export function answerTerms(
       weights.kd === 0
         ? null
         : weightedAndPlain(
-            distillationLoss(teacherRows(logits, required(teacher, 'kd')), required(teacher, 'kd')),
+            distillationLoss(
+              teacherRows(required(logits, 'kd'), required(teacher, 'kd')),
+              required(teacher, 'kd'),
+            ),
             weights.kd,
             1 / Math.max(1, counts.kdPositions),
             required(teacher, 'kd').rows,

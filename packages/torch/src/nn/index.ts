@@ -15,3 +15,4 @@ export { addNorm, gatedActivation, rotarySplit, rotate, setFusedKernels } from '
 export * from './init.js';
 export * from './layers.js';
 export * from './module.js';
+export { nllGradient_ } from './nll.js';

@@ -34,7 +34,7 @@ const STAGES = [
 function shapeWith(changes: Partial<LoadShape> = {}): LoadShape {
   return {
     ...{ stage: STAGES[1]!, readers: [0, 1], continues: false, readOnce: true, readingTokens: 4 },
-    ...{ keepsReadingLogits: false, multiples: {} },
+    ...{ keepsLogits: { answers: true, reading: false }, multiples: {} },
     ...changes,
   };
 }
@@ -64,7 +64,7 @@ describe('the load of a micro-batch', () => {
       continues: fc.boolean(),
       readOnce: fc.boolean(),
       readingTokens: fc.constantFrom(null, 2, 5),
-      keepsReadingLogits: fc.boolean(),
+      keepsLogits: fc.record({ answers: fc.boolean(), reading: fc.boolean() }),
       multiples: fc.constantFrom(...multiples),
     });
     fc.assert(
@@ -81,8 +81,9 @@ describe('the load of a micro-batch', () => {
           for (const rows of [answers?.composed, reading]) {
             if (rows) expected.read += rows.batch * rows.length * layers * hiddenSize;
           }
-          expected.logits += (answers?.composed.targetIds.length ?? 0) * vocabSize;
-          if (of.keepsReadingLogits) expected.logits += (reading?.targetIds.length ?? 0) * vocabSize;
+          if (of.keepsLogits.answers)
+            expected.logits += (answers?.composed.targetIds.length ?? 0) * vocabSize;
+          if (of.keepsLogits.reading) expected.logits += (reading?.targetIds.length ?? 0) * vocabSize;
         }
         expect(stepLoad(data, wire.layout, of)(batch)).toEqual(expected);
       }),

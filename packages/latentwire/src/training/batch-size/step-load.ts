@@ -26,8 +26,8 @@ export interface LoadShape {
   readonly readOnce: boolean;
   /** Most tokens of a text that are supervised; null: all. */
   readonly readingTokens: number | null;
-  /** Whether logits of whole texts are kept as well. */
-  readonly keepsReadingLogits: boolean;
+  /** Which logits are kept for the gradient: those of answers, those of whole texts. */
+  readonly keepsLogits: { readonly answers: boolean; readonly reading: boolean };
   readonly multiples: ShapeMultiples;
 }
 
@@ -70,7 +70,7 @@ export function stepLoad(
   shape: LoadShape,
 ): (indices: readonly number[]) => StepLoad {
   const { weights, expansion } = shape.stage;
-  const { readOnce, multiples } = shape;
+  const { readOnce, multiples, keepsLogits } = shape;
   const reads = weights.reconstruction > 0;
   const answers = hasAnswers(weights);
   const whole = answers || weights.alignment > 0;
@@ -117,12 +117,12 @@ export function stepLoad(
       };
       if (answers) {
         read += positions(of.answers, indices, indices.length);
-        logits += supervised(of.targets, indices);
+        if (keepsLogits.answers) logits += supervised(of.targets, indices);
       }
       if (reads) {
         const count = readOnce ? roundUp(readings.length, multiples.rows) : readings.length;
         read += positions(of.reading, readings, count);
-        if (shape.keepsReadingLogits) logits += supervised(of.readingTargets, readings);
+        if (keepsLogits.reading) logits += supervised(of.readingTargets, readings);
       }
     }
     return { encoded: roundUp(count, multiples.rows) * roundUp(longest, multiples.texts), read, logits };

@@ -201,7 +201,8 @@ export class Trials implements Disposable {
       ...kind,
       readOnce: config.data.questions_together,
       readingTokens: config.objective.reading_tokens,
-      keepsReadingLogits: device === 'cpu',
+      // On a GPU they are made in pieces, unless a teacher's are compared with them.
+      keepsLogits: { answers: device === 'cpu' || kind.stage.weights.kd > 0, reading: device === 'cpu' },
       multiples: shapeMultiples(launcher, device),
     });
   }
