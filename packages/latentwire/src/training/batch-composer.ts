@@ -45,7 +45,6 @@ export interface ComposeRequest {
 
 /** A step's batches without what the main thread knows: functions and weights do not travel between threads. */
 export interface ComposedStep {
-  readonly stage: StepShape['stage'];
   readonly counts: readonly (readonly [reader: number, counts: ReaderCounts])[];
   readonly examples: number;
   readonly batches: readonly Omit<MicroBatch, 'step'>[];
@@ -106,7 +105,6 @@ export function createComposer(shared: ComposerData): Composer<ComposeRequest, C
       shard: shared.shard,
     });
     return {
-      stage,
       counts: [...step.counts],
       examples: step.examples,
       batches: batches.map(({ step: _, ...batch }) => batch),

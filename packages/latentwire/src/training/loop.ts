@@ -249,9 +249,9 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
       const position = positionOf(step);
       const factor = t.optim.learningRateFactor(schedule, position);
       const cursor = cursorAt(step);
-      const stage = stageOf(step, position);
-      const composed = await loader?.take(step, stage);
-      const microBatches = composed === undefined ? microBatchesAt(step) : [];
+      const loaded = await loader?.take(step);
+      const stage = loaded?.stage ?? stageOf(step, position);
+      const microBatches = loaded === undefined ? microBatchesAt(step) : [];
       dataSeconds += (performance.now() - began) / 1000;
       firstBatchSeconds ??= dataSeconds;
 
@@ -267,7 +267,7 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
         readOnce: config.data.questions_together,
         readingWindow: (example, length) => draws.readingWindow(step, example, length),
         launcher,
-        ...(composed && { composed }),
+        ...(loaded && { composed: loaded.composed }),
         ...{ work, onMicroBatch },
         beforeUpdate: () => whileSaving(() => saver?.beforeUpdate()),
         ...(shared && { shared }),

@@ -1,6 +1,8 @@
 /**
  * The batches of coming steps, composed by worker threads while the device computes. What it gives equals what `trainStep`
- * would compose itself; a step of another stage than foreseen (a time limit moves stages) is left to it.
+ * would compose itself in the same stage. That of a step is settled when its batches are asked for: a time limit, which moves
+ * stages, moves them some steps later. Settled at the step itself, its batches would have to be composed again, in the main
+ * thread, with the device waiting.
  */
 import type { random } from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
@@ -10,6 +12,7 @@ import { type ComposedStep, type ComposeRequest, type ComposerData, shareData } 
 import type { StepDraws } from './draws.js';
 import type { StepShape } from './micro-batch.js';
 import type { PreparedData } from './prepare.js';
+import type { Stage } from './stages.js';
 import type { StepBatches } from './step-batches.js';
 import type { Shard } from './team/shard.js';
 
@@ -23,16 +26,23 @@ export interface StepLoaderOptions {
   readonly shard?: Shard | undefined;
   /** Example indices of a step's micro-batches. */
   readonly microBatches: (step: number) => readonly (readonly number[])[];
-  /** Stage of a step, as far as it is known before its time. */
-  readonly stage: (step: number) => StepShape['stage'];
+  /** Stage of a step, asked for before its time. */
+  readonly stage: (step: number) => Stage;
   /** First step, and one more than the last. */
   readonly start: number;
   readonly end: number;
 }
 
+export interface LoadedStep {
+  readonly stage: Stage;
+  readonly composed: StepBatches;
+}
+
 export class StepLoader {
   readonly #loader: BatchLoader<ComposedStep, ComposerData, ComposeRequest>;
   readonly #options: StepLoaderOptions;
+  /** Of the steps that are under way. */
+  readonly #stages = new Map<number, Stage>();
 
   /** A loader with the threads that the configuration asks for; null for none. */
   static forRun(options: StepLoaderOptions): StepLoader | null {
@@ -45,7 +55,7 @@ export class StepLoader {
     this.#options = options;
     const { data, layout, config, root, multiples, shard, start, end } = options;
     const { slots, ratio, privateLen, readers } = layout;
-    this.#loader = new BatchLoader({
+    this.#loader = new BatchLoader<ComposedStep, ComposerData, ComposeRequest>({
       module: new URL('./batch-composer.js', import.meta.url),
       data: shareData(data, {
         layout: { slots, ratio, privateLen, readers },
@@ -55,8 +65,8 @@ export class StepLoader {
         shard,
       }),
       request: (step) => {
-        const { expansion, weights, rounded } = options.stage(step);
-        const stage = { expansion, weights, ...(rounded !== undefined && { rounded }) };
+        const stage = options.stage(step);
+        this.#stages.set(step, stage);
         return { step, microBatches: options.microBatches(step), stage };
       },
       ...{ start, end, workers: config.training.num_workers, prefetch: config.training.prefetch_factor },
@@ -64,13 +74,14 @@ export class StepLoader {
   }
 
   /**
-   * The batches of `step`, which must be the one after the last; undefined when its stage is not the foreseen one.
+   * The batches of `step`, which must be the one after the last.
    * @throws LatentWireError `internal` when a thread died
    */
-  async take(step: number, stage: StepShape['stage']): Promise<StepBatches | undefined> {
+  async take(step: number): Promise<LoadedStep> {
     const { draws, config, multiples } = this.#options;
-    const { counts, examples, batches, stage: foreseen } = await this.#loader.next();
-    if (composition(stage) !== composition(foreseen)) return undefined;
+    const { counts, examples, batches } = await this.#loader.next();
+    const stage = this.#stages.get(step)!;
+    this.#stages.delete(step);
     const shape: StepShape = {
       stage,
       k: config.objective.k,
@@ -82,16 +93,10 @@ export class StepLoader {
       examples,
       multiples,
     };
-    return { step: shape, batches: batches.map((batch) => ({ ...batch, step: shape })) };
+    return { stage, composed: { step: shape, batches: batches.map((batch) => ({ ...batch, step: shape })) } };
   }
 
   close(): Promise<void> {
     return this.#loader.close();
   }
-}
-
-/** What batches depend on of a stage: how many latents there are, and which terms; not how much terms weigh. */
-function composition({ expansion, weights, rounded = true }: StepShape['stage']): string {
-  const on = Object.entries(weights).flatMap(([name, weight]) => (weight > 0 ? [name] : []));
-  return JSON.stringify([expansion, rounded, on.sort()]);
 }
