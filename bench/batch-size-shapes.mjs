@@ -125,7 +125,7 @@ function lookAt(size, most = LOOKED_AT) {
 const loadIn = (stage) =>
   stepLoad(data, layout, {
     ...{ stage, readers, continues: false, readOnce: true, readingTokens },
-    ...{ keepsLogits: { answers: false, reading: false }, multiples },
+    ...{ keepsLogits: { answers: true, reading: false }, multiples },
   });
 
 const rows = [];

@@ -225,10 +225,20 @@ function report({
   training_bytes,
   capacity_bytes,
   measurements,
+  samples_per_second,
   seconds,
 }) {
   return {
-    ...{ batch_size, steps, limited_by, predicted_bytes, measured_bytes, training_bytes, capacity_bytes },
+    ...{
+      samples_per_second,
+      batch_size,
+      steps,
+      limited_by,
+      predicted_bytes,
+      measured_bytes,
+      training_bytes,
+      capacity_bytes,
+    },
     ...{ measurements, search_seconds: seconds },
   };
 }

@@ -27,7 +27,7 @@ const SETTINGS = [
 
 let compiled: CompiledSources;
 beforeAll(() => {
-  compiled = compileSources('cli/main.ts');
+  compiled = compileSources('cli/main.ts', 'data/loader/loader-worker.ts', 'training/batch-composer.ts');
 }, LIMIT);
 afterAll(() => compiled.remove());
 
@@ -189,6 +189,21 @@ describe('a training in two processes', () => {
       expect(await start('disturbed', 4, 2).end).toMatchObject({ code: 0 });
       expect(status('disturbed')).toMatchObject({ state: 'completed', step: 14 });
       expect(compareRuns(within('calm'), within('disturbed'))).toMatchObject({ ok: true });
+    },
+    LIMIT,
+  );
+
+  it(
+    'keeps to a time limit together, with batches composed ahead',
+    async () => {
+      const { code, stderr } = await start(
+        ...(['timed', 4, 2] as const),
+        ...['--max-minutes', '0.05', '--max-steps', '100000', '--epochs', '100000', '--num-workers', '1'],
+      ).end;
+      expect(stderr).not.toContain('error:');
+      expect(code).toBe(0);
+      const stages = readDiagnostics(within('timed', 'logs', 'diagnostics.jsonl')).map(({ stage }) => stage);
+      expect(new Set(stages).size).toBeGreaterThan(2);
     },
     LIMIT,
   );

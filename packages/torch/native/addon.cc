@@ -102,6 +102,7 @@ napi_value init(napi_env env, napi_value exports) {
   define(env, exports, "captureStart", guarded<capture_start>);
   define(env, exports, "captureStop", guarded<capture_stop>);
 
+  define(env, exports, "computeCapability", guarded<compute_capability>);
   define(env, exports, "graphsAvailable", guarded<graphs_available>);
   define(env, exports, "useOwnStream", guarded<use_own_stream>);
   define(env, exports, "recordBegin", guarded<record_begin>);

@@ -23,6 +23,7 @@
 #endif
 
 #ifdef LATENTWIRE_CUDA
+#include <ATen/cuda/CUDAContext.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #endif
 
@@ -31,6 +32,19 @@ namespace latentwire {
 inline napi_value cuda_device_count(napi_env env, const Arguments&) {
   int n = at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0;
   return make_number(env, n);
+}
+
+/// computeCapability(device) -> 10 major + minor; 0 without CUDA
+inline napi_value compute_capability(napi_env env, const Arguments& args) {
+  c10::Device device(get_string(env, args[0], "device"));
+  int capability = 0;
+#ifdef LATENTWIRE_CUDA
+  if (device.is_cuda()) {
+    const auto* properties = at::cuda::getDeviceProperties(device.has_index() ? device.index() : at::cuda::current_device());
+    capability = 10 * properties->major + properties->minor;
+  }
+#endif
+  return make_number(env, capability);
 }
 
 inline napi_value synchronize(napi_env env, const Arguments& args) {
@@ -50,7 +64,7 @@ inline napi_value set_num_threads(napi_env env, const Arguments& args) {
 
 /// Flash attention before cuDNN's. On Hopper and Blackwell torch asks cuDNN first (ATen/native/transformers/cuda/sdp_utils.cpp),
 /// which builds a plan for every new shape and thread: batches of texts have many. What flash attention does not take
-/// (masks) goes to cuDNN. TORCH_CUDNN_SDPA_DEPRIORITIZED=0 leaves torch's order.
+/// (masks) goes to cuDNN. TORCH_CUDNN_SDPA_DEPRIORITIZED=0 leaves torch's order, but for whole layers (layer_op.h).
 inline void prefer_flash_attention() {
 #if LATENTWIRE_TORCH_AT_LEAST(2, 7)
   // Torch sets its own order over this one at the first attention, unless it is told that cuDNN comes later.

@@ -4,6 +4,17 @@
 // does that for its own operators only.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
+namespace latentwire {
+
+/// RMSNorm of x + a, in float32. rstd has a number per row.
+struct Normed {
+  at::Tensor sum, out, rstd;
+};
+
+}  // namespace latentwire
+
 #ifdef LATENTWIRE_CUDA
 #include "fused_kernels.h"
 #include "kernels.h"
@@ -110,10 +121,6 @@ inline unsigned row_threads(int packs) {
 }
 
 inline int wide(const at::Tensor& weight, const at::Tensor& x) { return weight.scalar_type() == x.scalar_type() ? 0 : 1; }
-
-struct Normed {
-  at::Tensor sum, out, rstd;
-};
 
 /// x and a (may be undefined) contiguous
 inline Normed add_norm_forward(const at::Tensor& x, const at::Tensor& a, const at::Tensor& weight, double eps) {

@@ -18,24 +18,16 @@
 
 namespace latentwire {
 
-/// RMSNorm of x + a, in float32. rstd has a number per row.
-struct NormPart {
-  at::Tensor sum, out, rstd;
-};
-
-inline NormPart norm_part(const at::Tensor& x, const at::Tensor& a, const at::Tensor& weight, double eps) {
+inline Normed norm_part(const at::Tensor& x, const at::Tensor& a, const at::Tensor& weight, double eps) {
 #ifdef LATENTWIRE_CUDA
-  if (x.is_cuda()) {
-    Normed done = add_norm_forward(x, a, weight, eps);
-    return {done.sum, done.out, done.rstd};
-  }
+  if (x.is_cuda()) return add_norm_forward(x, a, weight, eps);
 #endif
   at::Tensor h = a.defined() ? x + a : x, f = h.to(at::kFloat);
   at::Tensor rstd = at::rsqrt(at::mean(f * f, -1, /*keepdim=*/true) + eps);
   return {h, (f * rstd * weight.to(at::kFloat)).to(x.scalar_type()), rstd};
 }
 
-inline at::Tensor norm_part_gradient(const at::Tensor& dout, const at::Tensor& dh, const NormPart& part,
+inline at::Tensor norm_part_gradient(const at::Tensor& dout, const at::Tensor& dh, const Normed& part,
                                      const at::Tensor& weight) {
 #ifdef LATENTWIRE_CUDA
   if (dout.is_cuda()) return add_norm_gradient(dout, dh, part.sum, weight, part.rstd);
@@ -118,7 +110,7 @@ inline std::tuple<at::Tensor, at::Tensor, at::Tensor> attention_part_gradient(co
 
 /// Gradients of the sum (with `dh`, which may be undefined, added) and of a weight that is trained.
 inline std::tuple<at::Tensor, at::Tensor> trained_norm_gradients(const at::Tensor& dout, const at::Tensor& dh,
-                                                                 const NormPart& part, const at::Tensor& weight) {
+                                                                 const Normed& part, const at::Tensor& weight) {
 #if LATENTWIRE_TORCH_AT_LEAST(2, 9)
   if (dout.is_cuda() && weight.scalar_type() == dout.scalar_type()) {
     std::vector<int64_t> rows = part.sum.sizes().vec();
@@ -160,10 +152,10 @@ struct DecoderLayer : torch::autograd::Function<DecoderLayer> {
     int64_t b = residual.size(0), t = residual.size(1), d = residual.size(2), all = shape.heads + 2 * shape.kv_heads;
     auto flat = [&](const at::Tensor& x) { return x.reshape({b * t, -1}); };
 
-    NormPart first = norm_part(residual, delta.defined() ? delta.contiguous() : delta, w[0], shape.eps);
+    Normed first = norm_part(residual, delta.defined() ? delta.contiguous() : delta, w[0], shape.eps);
     at::Tensor joined = bias.defined() ? at::addmm(bias, flat(first.out), w[1].t()) : at::mm(flat(first.out), w[1].t());
     at::Tensor qkv = joined.view({b, t, all, -1});
-    NormPart normed_q, normed_k;
+    Normed normed_q, normed_k;
     if (qk_norm.defined()) {
       at::Tensor q = qkv.narrow(2, 0, shape.heads).contiguous(), k = qkv.narrow(2, shape.heads, shape.kv_heads).contiguous();
       normed_q = norm_part(q, {}, qk_norm.select(0, 0), shape.eps);
@@ -174,15 +166,15 @@ struct DecoderLayer : torch::autograd::Function<DecoderLayer> {
     at::Tensor q = heads[0].transpose(1, 2), k = heads[1].transpose(1, 2), v = heads[2].transpose(1, 2);
     AttentionPart attended = attention_part(q, k, v, shape.causal, shape.scale);
     at::Tensor a = at::mm(flat(attended.out.transpose(1, 2)), w[2].t());
-    NormPart after_attention;
+    Normed after_attention;
     if (post_attn_norm.defined()) {
       after_attention = norm_part(a, {}, post_attn_norm, shape.eps);
       a = after_attention.out;
     }
-    NormPart second = norm_part(first.sum, a.view({b, t, d}), w[3], shape.eps);
+    Normed second = norm_part(first.sum, a.view({b, t, d}), w[3], shape.eps);
     at::Tensor gate_up = at::mm(flat(second.out), w[4].t());
     at::Tensor out = at::mm(gated_part(gate_up, shape.gelu), w[5].t());
-    NormPart after_ffn;
+    Normed after_ffn;
     if (post_ffn_norm.defined()) {
       after_ffn = norm_part(out, {}, post_ffn_norm, shape.eps);
       out = after_ffn.out;
@@ -211,8 +203,8 @@ struct DecoderLayer : torch::autograd::Function<DecoderLayer> {
     int64_t heads = data["heads"].toInt(), kv = data["kv"].toInt();
     bool gelu = data["gelu"].toBool(), causal = data["causal"].toBool();
     int64_t trained = data["trained"].toInt();
-    NormPart first{s[0], {}, s[1]}, normed_q{s[2], {}, s[3]}, normed_k{s[4], {}, s[5]}, after_attention{s[13], {}, s[14]};
-    NormPart second{s[15], {}, s[16]}, after_ffn{s[18], {}, s[19]};
+    Normed first{s[0], {}, s[1]}, normed_q{s[2], {}, s[3]}, normed_k{s[4], {}, s[5]}, after_attention{s[13], {}, s[14]};
+    Normed second{s[15], {}, s[16]}, after_ffn{s[18], {}, s[19]};
     const at::Tensor &q = s[6], &k = s[7], &v = s[8], &gate_up = s[17], &cos = s[20], &sin = s[21];
     AttentionPart attended{s[9], s[10], s[11], s[12]};
     const at::Tensor* w = &s[22];
@@ -222,7 +214,7 @@ struct DecoderLayer : torch::autograd::Function<DecoderLayer> {
     List out(kArguments);
     auto trains = [&](size_t i) { return (trained >> i & 1) != 0; };
     auto weight = [&](size_t i, const at::Tensor& dy, const at::Tensor& x) { out[2 + i] = at::mm(dy.t(), flat(x)); };
-    auto norm = [&](size_t i, const at::Tensor& dy, const at::Tensor& dh, const NormPart& part) {
+    auto norm = [&](size_t i, const at::Tensor& dy, const at::Tensor& dh, const Normed& part) {
       if (!trains(i)) return norm_part_gradient(dy, dh, part, w[i]);
       auto [dx, dw] = trained_norm_gradients(dy, dh, part, w[i]);
       out[2 + i] = dw;

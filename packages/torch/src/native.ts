@@ -104,6 +104,7 @@ export interface NativeBridge {
   captureStart(log: number): [stdout: number, stderr: number];
   captureStop(): void;
 
+  computeCapability(device: string): number;
   graphsAvailable(): boolean;
   useOwnStream(device: string): void;
   recordBegin(capture: boolean): number;

@@ -31,7 +31,7 @@ import type { Session } from './session.js';
 import { answersAlone, expanded, type Stage, stageAt, stagePlan } from './stages.js';
 import { issueStep } from './step.js';
 import { type LauncherOptions, StepLauncher, shapeMultiples } from './step-launcher.js';
-import { StepLoader } from './step-loader.js';
+import { requireSameLead, StepLoader } from './step-loader.js';
 import { microBatchWork } from './step-work.js';
 import { Agreement, GradientSum, type Team } from './team/index.js';
 
@@ -194,6 +194,8 @@ async function steps(session: Session, data: PreparedData, options: LoopOptions)
           ...{ trained, logger, interruption, intervalSeconds: config.checkpoint.interval },
           ...(options.fault && { fault: options.fault }),
         });
+  // A clock moves stages, and each rank settles them when it asks for batches.
+  if (team !== null && max_minutes !== null) await requireSameLead(team, config);
   const requireSpace = (): void => saver?.requireSpace(state());
   await (team === null ? requireSpace() : team.phase('ready to train', requireSpace));
   saver?.reserveMemory();

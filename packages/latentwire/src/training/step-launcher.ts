@@ -21,10 +21,7 @@ export function zeroSums(device: t.Device): TermSums {
 
 /** Padding costs computing, every shape costs a recording. */
 const MULTIPLES: ShapeMultiples = { texts: 64, positions: 32, targets: 128, rows: 16 };
-/**
- * Where nothing is recorded: what matrix units like, and less padding beyond. With more sizes than that an octave has, the
- * allocator's pieces fit each other less: a training took a fifth more memory than its trial (docs/LOG.md).
- */
+/** Where nothing is recorded: what matrix units like, and no padding beyond. */
 const FINE_MULTIPLES: ShapeMultiples = { texts: 8, positions: 8, targets: 8 };
 /** A recording costs several steps, and many shapes come only a few times. */
 const PLAIN_RUNS = 3;

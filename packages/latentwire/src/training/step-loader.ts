@@ -7,6 +7,7 @@
 import type { random } from '@latentwire/torch';
 import type { RunConfig } from '../config/index.js';
 import { BatchLoader } from '../data/loader/index.js';
+import { LatentWireError } from '../errors.js';
 import type { LatentLayout, ShapeMultiples } from '../wire/index.js';
 import { type ComposedStep, type ComposeRequest, type ComposerData, shareData } from './batch-composer.js';
 import type { StepDraws } from './draws.js';
@@ -15,6 +16,7 @@ import type { PreparedData } from './prepare.js';
 import type { Stage } from './stages.js';
 import type { StepBatches } from './step-batches.js';
 import type { Shard } from './team/shard.js';
+import type { Team } from './team/team.js';
 
 export interface StepLoaderOptions {
   readonly config: RunConfig;
@@ -99,4 +101,21 @@ export class StepLoader {
   close(): Promise<void> {
     return this.#loader.close();
   }
+}
+
+/**
+ * Ranks that ask for batches at different times would train in different stages when a time limit moves these.
+ * @throws LatentWireError `input` on every rank
+ */
+export async function requireSameLead(
+  team: Pick<Team, 'meet'>,
+  { training: { num_workers, prefetch_factor } }: Pick<RunConfig, 'training'>,
+): Promise<void> {
+  const leads = await team.meet('batches ahead', num_workers * Math.max(1, prefetch_factor));
+  const other = leads.findIndex((lead) => lead !== leads[0]);
+  if (other < 0) return;
+  throw new LatentWireError(
+    `with --max-minutes every rank must compose as many batches ahead as rank 0: ${leads[0]}, but rank ${other} has ${leads[other]}`,
+    { code: 'input', hint: 'give every rank the same --num_workers and --prefetch_factor (or NUM_WORKERS)' },
+  );
 }

@@ -1,5 +1,7 @@
 /** A whole decoder layer as one operator (native/layer_op.h). */
+import type { Device } from '../device.js';
 import { handles, op, runMany } from '../dispatch.js';
+import { native } from '../native.js';
 import type { Tensor } from '../tensor.js';
 import { fusedKernelsTake } from './fused.js';
 
@@ -43,6 +45,17 @@ export interface DecoderLayerOptions {
 
 let anywhere = false;
 
+/** Least compute capability that flash attention, which the operator calls by itself, takes: Ampere's. */
+const FLASH_ATTENTION = 80;
+const capabilities = new Map<Device, number>();
+
+function hasFlashAttention(device: Device): boolean {
+  const known = capabilities.get(device);
+  const capability = known ?? native.computeCapability(device);
+  if (known === undefined) capabilities.set(device, capability);
+  return capability >= FLASH_ATTENTION;
+}
+
 /** Also on the CPU, for tests. @returns the setting before */
 export function setWholeLayersAnywhere(on: boolean): boolean {
   const before = anywhere;
@@ -64,7 +77,8 @@ export function decoderLayerTakes(
   const widths = [x.size(-1), headWidth / 2, w.down.size(1)];
   const norms = [w.attnNorm, w.ffnNorm, ...own];
   const typed = norms.every((norm) => norm === null || norm.dtype === x.dtype || norm.dtype === 'float32');
-  return half && typed && headWidth <= 256 && widths.every((width) => fusedKernelsTake(x, width));
+  const taken = widths.every((width) => fusedKernelsTake(x, width)) && headWidth <= 256;
+  return half && typed && taken && hasFlashAttention(x.device);
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Batches composed ahead of the step that needs them, by worker threads. Order and content are those of composing each
- * batch when it is asked for, for any number of workers: a batch is a function of its step, and the loader's whole state
- * is a step number, so a resumed run starts one at step s without replay.
+ * batch in the main thread, for any number of workers: where a request is a function of its step, so is a batch, and the
+ * loader's whole state is a step number, so a resumed run starts one at step s without replay.
  *
  * At most workers × prefetch batches are composed or wait at any time. A worker that dies, and a batch that cannot be
  * composed, end `next()` with an error that names the step; `close` ends all threads.
@@ -16,7 +16,7 @@ export interface BatchLoaderOptions<Data, Request> {
   readonly module: URL;
   /** Given to every thread once: plain data and typed arrays; what lies in SharedArrayBuffers is not copied. */
   readonly data: Data;
-  /** What to compose for a step: a function of the step alone. Called in the main thread, up to the prefetch ahead. */
+  /** What to compose for a step. Called in the main thread, once for each step, in order, workers × prefetch steps ahead. */
   readonly request: (step: number) => Request;
   /** First step. */
   readonly start: number;
