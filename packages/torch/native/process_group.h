@@ -6,6 +6,7 @@
 
 #if defined(LATENTWIRE_GLOO) || defined(LATENTWIRE_NCCL)
 #define LATENTWIRE_DISTRIBUTED 1
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #ifdef LATENTWIRE_GLOO
@@ -96,6 +97,8 @@ inline napi_value store_open(napi_env env, const Arguments& args) {
   options.timeout = get_milliseconds(env, args[3]);
   options.useLibUV = false;  // every build has the other server
   SignalsBlocked blocked;
+  // A peer that ends is told of as a warning with a C++ stack; who reads the error learns more from the caller's.
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = 2;  // errors
   state.store = c10::make_intrusive<c10d::TCPStore>(get_string(env, args[0], "host"), options);
   return undefined(env);
 }
