@@ -216,31 +216,8 @@ function settings({ model, folder, training, system }) {
   };
 }
 
-function report({
-  batch_size,
-  steps,
-  limited_by,
-  predicted_bytes,
-  measured_bytes,
-  training_bytes,
-  capacity_bytes,
-  measurements,
-  samples_per_second,
-  seconds,
-}) {
-  return {
-    ...{
-      samples_per_second,
-      batch_size,
-      steps,
-      limited_by,
-      predicted_bytes,
-      measured_bytes,
-      training_bytes,
-      capacity_bytes,
-    },
-    ...{ measurements, search_seconds: seconds },
-  };
+function report({ seconds, ...found }) {
+  return { ...found, search_seconds: seconds };
 }
 
 function json(file) {

@@ -7,26 +7,27 @@ import { fusedKernelsTake } from './fused.js';
 
 const DECODER_LAYER = op('latentwire::decoder_layer');
 
+/** What a family of models does not have is null. */
 export interface DecoderLayerWeights {
-  /** [D] */
+  /** [D] RMSNorm before attention; norms are in the type of the others or in float32 */
   readonly attnNorm: Tensor;
-  /** [(H + 2·Hkv)·d, D] */
+  /** [(H + 2·Hkv)·d, D] rows of q, then k, then v */
   readonly qkv: Tensor;
-  /** [(H + 2·Hkv)·d] */
+  /** [(H + 2·Hkv)·d] (Qwen2) */
   readonly qkvBias: Tensor | null;
-  /** [H + Hkv, d], the rows of q alike and those of k */
+  /** [H + Hkv, d] norm of each head, the q row repeated H times, the k row Hkv times (Qwen3, Gemma 3) */
   readonly qkNorm: Tensor | null;
   /** [D, H·d] */
   readonly output: Tensor;
-  /** [D] */
+  /** [D] after attention, before the residual add (Gemma) */
   readonly postAttnNorm: Tensor | null;
-  /** [D] */
+  /** [D] RMSNorm before the MLP */
   readonly ffnNorm: Tensor;
-  /** [2·I, D] */
+  /** [2·I, D] rows of gate, then up */
   readonly gateUp: Tensor;
   /** [D, I] */
   readonly down: Tensor;
-  /** [D] */
+  /** [D] after the MLP (Gemma) */
   readonly postFfnNorm: Tensor | null;
 }
 

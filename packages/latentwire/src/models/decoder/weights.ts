@@ -2,33 +2,13 @@
  * The tensors of one decoder, in the layout the forward pass wants: q, k, v and gate, up are stored joined, so that
  * each layer runs two matrix products fewer (and their gradients two additions fewer).
  */
-import type { Tensor } from '@latentwire/torch';
+import type { nn, Tensor } from '@latentwire/torch';
 
-export interface LayerWeights {
-  /**
-   * [D] RMSNorm before attention. Gemma's "+1" is already added in all norms here, and its norms stay float32 in a
-   * model of lower precision: 1 + w in bf16 would lose the low bits of w (transformers adds in float32 too).
-   */
-  readonly attnNorm: Tensor;
-  /** [(H + 2·Hkv)·d, D] rows of q, then k, then v */
-  readonly qkv: Tensor;
-  /** [(H + 2·Hkv)·d] (Qwen2), else null */
-  readonly qkvBias: Tensor | null;
-  /** [H + Hkv, d] per-head norm scale, the q row repeated H times, the k row Hkv times; null without qk norm */
-  readonly qkNorm: Tensor | null;
-  /** [D, H·d] */
-  readonly output: Tensor;
-  /** [D] after attention, before the residual add (Gemma), else null */
-  readonly postAttnNorm: Tensor | null;
-  /** [D] RMSNorm before the MLP */
-  readonly ffnNorm: Tensor;
-  /** [2·I, D] rows of gate, then up */
-  readonly gateUp: Tensor;
-  /** [D, I] */
-  readonly down: Tensor;
-  /** [D] after the MLP (Gemma), else null */
-  readonly postFfnNorm: Tensor | null;
-}
+/**
+ * Gemma's "+1" is already added in all norms here, and its norms stay float32 in a model of lower precision: 1 + w in bf16
+ * would lose the low bits of w (transformers adds in float32 too).
+ */
+export type LayerWeights = nn.DecoderLayerWeights;
 
 export interface DecoderWeights {
   /** [V, D] */
