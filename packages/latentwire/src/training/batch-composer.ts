@@ -8,8 +8,9 @@ import { type Composer, type SharedLists, sharedViews, shareLists } from '../dat
 import { type TeacherArrays, type TeacherPlan, TeacherTargets } from '../objective/index.js';
 import { LatentLayout, type LatentLayoutOptions, type ShapeMultiples } from '../wire/index.js';
 import { stepDraws } from './draws.js';
-import type { MicroBatch, ReaderCounts, StepShape } from './micro-batch.js';
+import type { MicroBatch, ReaderCounts } from './micro-batch.js';
 import type { ComposableData, ComposableReader } from './prepare.js';
+import type { Stage } from './stages.js';
 import { composeStep } from './step-batches.js';
 import type { Shard } from './team/shard.js';
 
@@ -40,11 +41,12 @@ export interface ComposeRequest {
   readonly step: number;
   /** Example indices. */
   readonly microBatches: readonly (readonly number[])[];
-  readonly stage: StepShape['stage'];
+  readonly stage: Stage;
 }
 
 /** A step's batches without what the main thread knows: functions and weights do not travel between threads. */
 export interface ComposedStep {
+  readonly stage: Stage;
   readonly counts: readonly (readonly [reader: number, counts: ReaderCounts])[];
   readonly examples: number;
   readonly batches: readonly Omit<MicroBatch, 'step'>[];
@@ -105,6 +107,7 @@ export function createComposer(shared: ComposerData): Composer<ComposeRequest, C
       shard: shared.shard,
     });
     return {
+      stage,
       counts: [...step.counts],
       examples: step.examples,
       batches: batches.map(({ step: _, ...batch }) => batch),

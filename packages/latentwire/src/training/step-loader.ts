@@ -43,8 +43,6 @@ export interface LoadedStep {
 export class StepLoader {
   readonly #loader: BatchLoader<ComposedStep, ComposerData, ComposeRequest>;
   readonly #options: StepLoaderOptions;
-  /** Of the steps that are under way. */
-  readonly #stages = new Map<number, Stage>();
 
   /** A loader with the threads that the configuration asks for; null for none. */
   static forRun(options: StepLoaderOptions): StepLoader | null {
@@ -66,11 +64,7 @@ export class StepLoader {
         multiples,
         shard,
       }),
-      request: (step) => {
-        const stage = options.stage(step);
-        this.#stages.set(step, stage);
-        return { step, microBatches: options.microBatches(step), stage };
-      },
+      request: (step) => ({ step, microBatches: options.microBatches(step), stage: options.stage(step) }),
       ...{ start, end, workers: config.training.num_workers, prefetch: config.training.prefetch_factor },
     });
   }
@@ -81,9 +75,7 @@ export class StepLoader {
    */
   async take(step: number): Promise<LoadedStep> {
     const { draws, config, multiples } = this.#options;
-    const { counts, examples, batches } = await this.#loader.next();
-    const stage = this.#stages.get(step)!;
-    this.#stages.delete(step);
+    const { counts, examples, batches, stage } = await this.#loader.next();
     const shape: StepShape = {
       stage,
       k: config.objective.k,
